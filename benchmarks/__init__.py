@@ -1,0 +1,1 @@
+"""One harness, one file a question."""

@@ -1,0 +1,1 @@
+"""Sparse texture mapping: arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Faces and networks: no threads, no cameras."""

@@ -1,0 +1,1 @@
+"""Time, threads and devices: treats faces as opaque."""
