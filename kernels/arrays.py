@@ -1,0 +1,44 @@
+"""Argument checks shared by every backend: one clear line with the name, shape and dtype of what was wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Shape = tuple[int | None, ...]
+
+
+def check(name: str, value: Any, dtypes: tuple[type, ...], shape: Shape) -> None:
+    """Raise unless `value` is a C-contiguous array of one of `dtypes` and of `shape`, where None is any length.
+
+    Raises TypeError for another type or dtype, ValueError for another shape or a non-contiguous array.
+    """
+    wanted = f"{' or '.join(np.dtype(d).name for d in dtypes)} {_text(shape)}"
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a NumPy array {wanted}, got {type(value).__name__}")
+    if value.dtype.type not in dtypes:
+        raise TypeError(f"{name}: expected {wanted}, got {value.dtype.name} {_text(value.shape)}")
+    if value.ndim != len(shape) or any(w is not None and w != g for w, g in zip(shape, value.shape, strict=True)):
+        raise ValueError(f"{name}: expected {wanted}, got {value.dtype.name} {_text(value.shape)}")
+    if not value.flags.c_contiguous:
+        raise ValueError(
+            f"{name}: {value.dtype.name} {_text(value.shape)} is not C-contiguous; pass np.ascontiguousarray({name})"
+        )
+
+
+def check_writable(name: str, value: npt.NDArray[Any]) -> None:
+    """Raise ValueError when an output array is read-only."""
+    if not value.flags.writeable:
+        raise ValueError(f"{name}: {value.dtype.name} {_text(value.shape)} is read-only")
+
+
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError unless the picture has 1 to 65,536 rows and columns."""
+    if not (1 <= height <= 65536 and 1 <= width <= 65536):
+        raise ValueError(f"height, width: expected 1..65536, got {height}, {width}")
+
+
+def _text(shape: Shape) -> str:
+    return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"

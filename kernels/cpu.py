@@ -1,0 +1,150 @@
+"""The Numba CPU backend: backward maps, sampling and compositing on the caller's thread count.
+
+Pixel centres lie at integer coordinates, y points down and a larger z is nearer the viewer. Arrays must have the stated
+dtype and be C-contiguous: a silent copy in every frame would be a hidden cost. Every function may be called from
+several threads at once, on different outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels import raster, sampling
+from kernels.arrays import check, check_size, check_writable
+from kernels.workers import parallel_region, worker_count
+
+F32 = npt.NDArray[np.float32]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
+Winding = Literal["both", "clockwise", "counterclockwise"]
+_FACING: dict[str, int] = {"both": 0, "clockwise": 1, "counterclockwise": -1}
+
+
+@dataclass(frozen=True, eq=False)
+class BackwardMap:
+    """For each output pixel, where in the source picture its colour comes from."""
+
+    xy: F32  # (H, W, 2) source column and row, px, pixel centres at integers; 0 where not covered
+    triangle: I32  # (H, W) index of the visible triangle, -1 where not covered
+    depth: F32  # (H, W) larger is nearer; -inf where not covered
+
+    @staticmethod
+    def empty(height: int, width: int) -> BackwardMap:
+        """Return a map to be handed to `render_map(out=...)`, its contents undefined."""
+        check_size(height, width)
+        return BackwardMap(
+            np.empty((height, width, 2), np.float32),
+            np.empty((height, width), np.int32),
+            np.empty((height, width), np.float32),
+        )
+
+
+def render_map(
+    target_vertices: F32, source_xy: F32, triangles: I32, height: int, width: int, *, out: BackwardMap | None = None,
+    threads: int | None = None, winding: Winding = "both",
+) -> BackwardMap:  # fmt: skip
+    """Rasterise the mesh at its target pose into source positions, triangle ids and depth.
+
+    target_vertices (N, 3) float32 px, larger z nearer; source_xy (N, 2) float32 px; triangles (T, 3) int32.
+    Interpolation is affine, which is exact here because the camera is weak-perspective. Top-left fill rule on vertices
+    snapped to 1/4096 px; strictly larger z wins, so the earlier triangle keeps a tie. Triangles with a NaN, infinite or
+    farther than 131,072 px vertex and triangles without area are not drawn. `winding` draws only the triangles that
+    run that way round on the screen; `threads` None takes every core Numba was given. `out` is reused and returned.
+    Raises TypeError or ValueError, naming the array.
+    """
+    check_size(height, width)
+    check("target_vertices", target_vertices, (np.float32,), (None, 3))
+    check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
+    check("triangles", triangles, (np.int32,), (None, 3))
+    target = BackwardMap.empty(height, width) if out is None else out
+    _check_map(target, height, width, "out", writable=True)
+    snapped, rows = prepare(target_vertices, triangles, width, winding)
+    workers = worker_count(threads)
+    with parallel_region():
+        raster.draw(
+            target_vertices, source_xy, triangles, snapped, rows, workers, target.xy, target.triangle, target.depth
+        )
+    return target
+
+
+def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: int | None = None) -> U8:
+    """Sample the person through the map and lay it over the plate: round(clip(rgb + (1 - alpha) * plate)).
+
+    person (Hs, Ws, 4) float32: colour 0..255 already multiplied by alpha (small negative values are allowed), then
+    alpha 0..1; plate and out (H, W, 3) uint8, which may be the same array; returns `out`. Bilinear, edge pixels
+    repeated, halves round up; where the map is not covered the plate is copied. Under strong minification bilinear
+    sampling aliases, which is accepted. Raises TypeError or ValueError, naming the array.
+    """
+    check("person", person, (np.float32,), (None, None, 4))
+    check("plate", plate, (np.uint8,), (None, None, 3))
+    height, width = plate.shape[:2]
+    _check_map(map_, height, width, "map_")
+    _check_picture(person.shape)
+    check("out", out, (np.uint8,), (height, width, 3))
+    check_writable("out", out)
+    workers = worker_count(threads)
+    with parallel_region():
+        sampling.compose(person, plate, map_.xy, map_.triangle, workers, out)
+    return out
+
+
+def resample(
+    image: npt.NDArray[Any], map_: BackwardMap, out: npt.NDArray[Any], *, threads: int | None = None
+) -> npt.NDArray[Any]:
+    """Sample a picture through the map, bilinearly; 0 where the map is not covered.
+
+    image (Hs, Ws, C) uint8 or float32; out (H, W, C) of the same dtype, returned. Edge pixels are repeated; bytes are
+    rounded, halves up. Raises TypeError or ValueError, naming the array.
+    """
+    check("image", image, (np.uint8, np.float32), (None, None, None))
+    _check_picture(image.shape)
+    height, width = map_.triangle.shape
+    _check_map(map_, height, width, "map_")
+    check("out", out, (image.dtype.type,), (height, width, image.shape[2]))
+    check_writable("out", out)
+    workers = worker_count(threads)
+    with parallel_region():
+        sampling.resample(image, map_.xy, map_.triangle, workers, out)
+    return out
+
+
+def warm_up() -> None:
+    """Compile, or load from Numba's cache, every kernel that the live path calls."""
+    vertices = np.array([[0, 0, 0], [3, 0, 0], [0, 3, 0]], np.float32)
+    source_xy = np.ascontiguousarray(vertices[:, :2])
+    map_ = render_map(vertices, source_xy, np.array([[0, 1, 2]], np.int32), 4, 4)
+    plate = np.zeros((4, 4, 3), np.uint8)
+    composite(np.zeros((4, 4, 4), np.float32), plate, map_, plate)
+    resample(plate, map_, np.empty_like(plate))
+
+
+def prepare(vertices: F32, triangles: I32, width: int, winding: Winding) -> tuple[Any, Any]:
+    """Return the snapped vertices (N, 2) int64 and the row range of each triangle (T, 2) int32.
+
+    Raises ValueError when a triangle names a vertex that does not exist, or for an unknown winding.
+    """
+    if winding not in _FACING:
+        raise ValueError(f"winding: expected one of {', '.join(_FACING)}, got {winding!r}")
+    snapped, rows, bad = raster.prepare(vertices, triangles, _FACING[winding], width)
+    if bad >= 0:
+        raise ValueError(
+            f"triangles[{bad}]: {triangles[bad].tolist()} names a vertex outside 0..{vertices.shape[0] - 1}"
+        )
+    return snapped, rows
+
+
+def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writable: bool = False) -> None:
+    check(f"{name}.xy", map_.xy, (np.float32,), (height, width, 2))
+    check(f"{name}.triangle", map_.triangle, (np.int32,), (height, width))
+    check(f"{name}.depth", map_.depth, (np.float32,), (height, width))
+    if writable:
+        for field in ("xy", "triangle", "depth"):
+            check_writable(f"{name}.{field}", getattr(map_, field))
+
+
+def _check_picture(shape: tuple[int, ...]) -> None:
+    check_size(shape[0], shape[1])

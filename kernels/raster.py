@@ -1,0 +1,139 @@
+"""The backward-map rasteriser of the CPU backend: one band of rows at a time, so that no two threads share a pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from kernels.coverage import SUBPIXEL, clip_left, clip_right, edge_bias, row_ranges, snap
+from kernels.jit import exact, interpolating, parallel
+
+BAND_ROWS = 16
+"""Rows of one band: 16 x 1024 pixels of map stay in a 256 KiB cache, and 512 rows give 32 bands to balance."""
+
+
+@exact
+def prepare(vertices: Any, triangles: Any, facing: int, width: int) -> Any:
+    """Return the snapped vertices (N, 2) int64, each triangle's rows (T, 2) int32 and the first bad triangle or -1."""
+    snapped = np.empty((vertices.shape[0], 2), np.int64)
+    rows = np.empty((triangles.shape[0], 2), np.int32)
+    snap(vertices, snapped)
+    bad = row_ranges(snapped, triangles, facing, width, rows, 0, triangles.shape[0])
+    return snapped, rows, bad
+
+
+@interpolating
+def draw_band(
+    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, top: int, bottom: int, xy: Any, triangle: Any,
+    depth: Any,
+) -> None:  # fmt: skip
+    """Draw rows [top, bottom) of the map into buffers whose row 0 is `top`.
+
+    vertices (N, 3) float32; source (N, 2) float32; triangles (T, 3) int32; snapped, rows from `prepare`;
+    xy (R, W, 2) float32; triangle (R, W) int32; depth (R, W) float32, all with R >= bottom - top.
+    """
+    width = depth.shape[1]
+    for r in range(bottom - top):
+        for x in range(width):
+            depth[r, x] = -np.inf
+            triangle[r, x] = -1
+            xy[r, x, 0] = 0.0
+            xy[r, x, 1] = 0.0
+    for t in range(triangles.shape[0]):
+        if rows[t, 1] < top or rows[t, 0] >= bottom or rows[t, 0] > rows[t, 1]:
+            continue
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        area = (snapped[b, 0] - snapped[a, 0]) * (snapped[c, 1] - snapped[a, 1]) - (snapped[b, 1] - snapped[a, 1]) * (
+            snapped[c, 0] - snapped[a, 0]
+        )
+        if area < 0:  # one winding for the edge functions below
+            b, c = c, b
+            area = -area
+        ax, ay = snapped[a, 0], snapped[a, 1]
+        bx, by = snapped[b, 0], snapped[b, 1]
+        cx, cy = snapped[c, 0], snapped[c, 1]
+        # edge function of p -> q at pixel (X, Y): (qx - px) * (Y - py) - (qy - py) * (X - px), > 0 inside
+        dx0, dy0 = cx - bx, cy - by
+        dx1, dy1 = ax - cx, ay - cy
+        dx2, dy2 = bx - ax, by - ay
+        bias0, bias1, bias2 = edge_bias(dx0, dy0), edge_bias(dx1, dy1), edge_bias(dx2, dy2)
+        step0, step1, step2 = -dy0 * SUBPIXEL, -dy1 * SUBPIXEL, -dy2 * SUBPIXEL
+        # planes of depth and source position over the snapped triangle: weights of b and c, a has the rest
+        inv = 1.0 / np.float64(area)
+        bx_w, by_w = np.float64(step1) * inv, np.float64(dx1 * SUBPIXEL) * inv
+        cx_w, cy_w = np.float64(step2) * inv, np.float64(dx2 * SUBPIXEL) * inv
+        zb = np.float64(vertices[b, 2]) - np.float64(vertices[a, 2])
+        zc = np.float64(vertices[c, 2]) - np.float64(vertices[a, 2])
+        ub = np.float64(source[b, 0]) - np.float64(source[a, 0])
+        uc = np.float64(source[c, 0]) - np.float64(source[a, 0])
+        vb = np.float64(source[b, 1]) - np.float64(source[a, 1])
+        vc = np.float64(source[c, 1]) - np.float64(source[a, 1])
+        z_dx, z_dy = zb * bx_w + zc * cx_w, zb * by_w + zc * cy_w
+        u_dx, u_dy = ub * bx_w + uc * cx_w, ub * by_w + uc * cy_w
+        v_dx, v_dy = vb * bx_w + vc * cx_w, vb * by_w + vc * cy_w
+        z_step, u_step, v_step = np.float32(z_dx), np.float32(u_dx), np.float32(v_dx)
+        x_a, y_a = np.float64(ax) / SUBPIXEL, np.float64(ay) / SUBPIXEL
+        first_column = max(np.int64(0), -((-min(ax, bx, cx)) // SUBPIXEL))
+        last_column = min(np.int64(width - 1), max(ax, bx, cx) // SUBPIXEL)
+        first_row = max(int(rows[t, 0]), top)
+        end_row = min(int(rows[t, 1]) + 1, bottom)
+        for y in range(first_row, end_row):
+            Y = np.int64(y) * SUBPIXEL
+            edge0 = dx0 * (Y - by) + dy0 * bx + bias0
+            edge1 = dx1 * (Y - cy) + dy1 * cx + bias1
+            edge2 = dx2 * (Y - ay) + dy2 * ax + bias2
+            left, right = first_column, last_column
+            if step0 > 0:
+                left = clip_left(edge0, step0, left)
+            elif step0 < 0:
+                right = clip_right(edge0, step0, right)
+            elif edge0 < 0:
+                continue
+            if step1 > 0:
+                left = clip_left(edge1, step1, left)
+            elif step1 < 0:
+                right = clip_right(edge1, step1, right)
+            elif edge1 < 0:
+                continue
+            if step2 > 0:
+                left = clip_left(edge2, step2, left)
+            elif step2 < 0:
+                right = clip_right(edge2, step2, right)
+            elif edge2 < 0:
+                continue
+            if left > right:
+                continue
+            px, py = np.float64(left) - x_a, np.float64(y) - y_a
+            z0 = np.float32(np.float64(vertices[a, 2]) + z_dx * px + z_dy * py)
+            u0 = np.float32(np.float64(source[a, 0]) + u_dx * px + u_dy * py)
+            v0 = np.float32(np.float64(source[a, 1]) + v_dx * px + v_dy * py)
+            depth_row = depth[y - top]
+            triangle_row = triangle[y - top]
+            xy_row = xy[y - top]
+            for i in range(right - left + 1):
+                k = np.float32(i)
+                z = z0 + z_step * k
+                column = np.uint64(left + i)
+                if z > depth_row[column]:
+                    depth_row[column] = z
+                    triangle_row[column] = t
+                    xy_row[column, 0] = u0 + u_step * k
+                    xy_row[column, 1] = v0 + v_step * k
+
+
+@parallel
+def draw(
+    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, workers: int, xy: Any, triangle: Any,
+    depth: Any,
+) -> None:  # fmt: skip
+    """Draw the whole map with `workers` threads, each taking every `workers`-th band."""
+    height = depth.shape[0]
+    bands = (height + BAND_ROWS - 1) // BAND_ROWS
+    for w in prange(workers):
+        for band in range(w, bands, workers):
+            top = band * BAND_ROWS
+            bottom = min(height, top + BAND_ROWS)
+            draw_band(vertices, source, triangles, snapped, rows, top, bottom, xy[top:bottom], triangle[top:bottom],
+                      depth[top:bottom])  # fmt: skip

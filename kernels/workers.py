@@ -1,0 +1,43 @@
+"""How many threads a kernel runs on, and what keeps two callers apart."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+import numba
+
+_ONE_AT_A_TIME = threading.Lock()  # Numba's fallback layer aborts the process when two threads launch at once
+
+
+def worker_count(threads: int | None) -> int:
+    """Return how many workers a kernel is split into: `threads`, or every core Numba was given.
+
+    Raises ValueError for less than one.
+    """
+    if threads is None:
+        return int(numba.config.NUMBA_NUM_THREADS)
+    if threads < 1:
+        raise ValueError(f"threads: expected at least 1, got {threads}")
+    return int(threads)
+
+
+@contextlib.contextmanager
+def parallel_region() -> Iterator[None]:
+    """Hold whatever the threading layer needs while a parallel kernel runs (docs/decisions/0302)."""
+    # read once by OpenMP, when Numba loads it: a spinning barrier on a busy machine costs a whole scheduler slice
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if _layer_is_safe():
+        yield
+        return
+    with _ONE_AT_A_TIME:
+        yield
+
+
+def _layer_is_safe() -> bool:
+    try:
+        return bool(numba.threading_layer() != "workqueue")
+    except ValueError:  # not known before the first launch
+        return False
