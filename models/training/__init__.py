@@ -1,0 +1,1 @@
+"""Everything that is learned is learned here; the only place that may import torch."""
