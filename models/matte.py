@@ -108,7 +108,7 @@ def refine_matte(rgb: U8, person: F32, salient: F32, points: F32) -> F32:
     trust = 0.003 + 0.3 * confident**4 * np.clip((outside + inside) / 0.14, 0, 1) ** 2
     guess = np.where(undecided, prior, solid.astype(np.float32))
     alpha = closed_form_alpha(rgb.astype(np.float32) / np.float32(255), guess, trust.astype(np.float32), undecided)
-    alpha = np.clip((alpha - 0.06) / 0.88, 0, 1).astype(np.float32)
+    alpha = np.clip((alpha - 0.08) / 0.86, 0, 1).astype(np.float32)
     return _tidy(alpha, face, size)
 
 
@@ -118,9 +118,9 @@ def _blend(person: F32, salient: F32, chin: float, size: float) -> F32:
     lead = 0.65 * np.clip(1 - (y - chin) / (0.25 * size), 0, 1)
     # What only the outline network claims, half-heartedly or far from any body, stands out but is no person.
     near = 1 - np.clip((_distance(~(person > 0.5)) / size - 0.1) / 0.2, 0, 1)
-    doubted = np.where(person < 0.1, salient * near * np.clip((salient - 0.4) / 0.4, 0, 1), salient)
+    doubted = np.where(person < 0.25, salient * near * np.clip((salient - 0.4) / 0.4, 0, 1), salient)
     mixed = lead * doubted + (1 - lead) * person
-    t = np.clip((mixed - 0.2) / 0.6, 0, 1)
+    t = np.clip((mixed - 0.3) / 0.5, 0, 1)
     return cast(F32, (t * t * (3 - 2 * t)).astype(np.float32))
 
 

@@ -18,7 +18,7 @@ from models.face import F32, U8
 Bool = npt.NDArray[np.bool_]
 
 _CLEAR = 0.02  # opacity below which a pixel shows background only
-_FILL_PX = 640  # longest side at which the hole is filled; a fill has no finer detail than that anyway
+_FILL_PX = 512  # longest side at which the hole is filled; a fill has no finer detail than that anyway
 
 
 def background_plate(rgb: U8, matte: F32) -> U8:
@@ -34,7 +34,8 @@ def background_plate(rgb: U8, matte: F32) -> U8:
     margin = margin_px(rgb)
     colour = rgb.astype(np.float32) / np.float32(255)
     busy = _busyness(colour, cv2.dilate(covered.astype(np.uint8), _disc(margin)) > 0)
-    taken = covered | _stray_hair(rgb, covered, busy)
+    person = _carried_out(colour, matte)
+    taken = covered | _stray_hair(rgb, covered, person, busy)
     hole = cv2.dilate(taken.astype(np.uint8), _disc(margin)) > 0
     if hole.all():
         return np.broadcast_to(np.median(rgb, axis=(0, 1)).astype(np.uint8), rgb.shape).copy()
@@ -43,14 +44,17 @@ def background_plate(rgb: U8, matte: F32) -> U8:
     # Soft edges: C = a F + (1 - a) B. Start from the person's and the background's colours carried on from either side
     # and change both as little as possible to meet C; the background's share of that correction is what we keep.
     alpha = np.where(hole, matte, 0)[:, :, None]
-    person = smooth_fill(colour, ~(matte > 0.98)) if (matte > 0.98).any() else colour
     miss = colour - alpha * person - (1 - alpha) * fill
     share = (1 - alpha) / (alpha**2 + (1 - alpha) ** 2)
     # A miss far above what this background's own variety explains is hair that the matte undervalued: it belongs to the
-    # person, and would stay behind as a ghost.
+    # person, and would stay behind as a ghost. Before a busy background it must also lie towards the person's colours.
     odd = np.abs(miss).max(2) / np.maximum(2.5 * busy, 0.012)
-    keep = np.exp(-(odd**2))
+    towards = ((person - fill) * miss).sum(2)
+    towards /= np.maximum(np.linalg.norm(person - fill, axis=2) * np.linalg.norm(miss, axis=2), 1e-6)
+    theirs = np.maximum(1 - np.clip((busy - 0.03) / 0.05, 0, 1), np.clip((towards - 0.2) / 0.5, 0, 1))
+    keep = 1 - theirs * (1 - np.exp(-(odd**2)))
     rim = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5) / (margin + 1)
+    keep *= 0.4 + 0.6 * np.clip(2 * rim, 0, 1)  # sharpening and compression leave a seam right at the outline
     keep = np.maximum(keep, np.clip(2 * rim - 1, 0, 1))[:, :, None]  # and into the untouched picture without a step
     plate = fill + keep * share * miss + _grain(rgb, hole) * np.minimum(1, 2 * alpha)
     return np.where(hole[:, :, None], np.rint(np.clip(plate, 0, 1) * 255).astype(np.uint8), rgb)
@@ -115,7 +119,7 @@ def _fill(rgb: U8, hole: Bool, busy: F32) -> F32:
     scale = min(1.0, _FILL_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small, gap = rgb, hole.astype(np.uint8)
-    if scale < 1:  # average over known pixels only, or the person's colours leak out of the hole
+    if scale < 1:  # a small pixel with any of the person's colours in it belongs to the hole
         gap = (cv2.resize(gap.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
         small = cast(U8, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA))
     carried = cv2.inpaint(small, gap, 3, cv2.INPAINT_NS).astype(np.float32) / np.float32(255)
@@ -146,18 +150,37 @@ def _busyness(colour: F32, hole: Bool) -> F32:
     return cast(F32, cv2.resize(carried, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _stray_hair(rgb: U8, covered: Bool, busy: F32) -> Bool:
-    """Find thin strands beside the person that the matte left out, before a background that has nothing like them."""
-    reach = round(0.04 * max(rgb.shape[:2]))
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    disc = _disc(max(2, round(0.005 * max(rgb.shape[:2]))))
-    light, dark = (cv2.morphologyEx(grey, how, disc) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
-    near = (cv2.dilate(covered.astype(np.uint8), _disc(reach)) > 0) & ~covered
-    marked = near & (np.maximum(light, dark) > np.maximum(10, 255 * 1.5 * busy)) & (busy < 0.06)
-    _, labels = cv2.connectedComponents((marked | covered).astype(np.uint8), connectivity=8)
+def _stray_hair(rgb: U8, covered: Bool, person: F32, busy: F32) -> Bool:
+    """Find thin strands beside the person, in the person's colours, before a background that has nothing like them."""
+    side = max(rgb.shape[:2])
+    disc = _disc(max(2, round(0.005 * side)))
+    near = (cv2.dilate(covered.astype(np.uint8), _disc(round(0.04 * side))) > 0) & ~covered & (busy < 0.06)
+    limit = np.maximum(10, 255 * 1.5 * busy)
+    strand = np.zeros_like(covered)
+    for how, sign in ((cv2.MORPH_TOPHAT, 1), (cv2.MORPH_BLACKHAT, -1)):
+        height = cv2.morphologyEx(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), how, disc)
+        # Lighter strands need a person lighter than the picture there; a lamp beside dark hair is a lamp.
+        lighter = sign * (person.mean(2) * 255 - rgb.mean(2)) > -0.5 * limit
+        strand |= near & (height > limit) & lighter
+    _, labels = cv2.connectedComponents((strand | covered).astype(np.uint8), connectivity=8)
     mine = np.zeros(int(labels.max()) + 1, bool)
     mine[np.unique(labels[covered])] = True
-    return cast(Bool, marked & mine[labels])
+    return cast(Bool, strand & mine[labels])
+
+
+def _carried_out(colour: F32, matte: F32) -> F32:
+    """Carry the colours of the person's solid part on beyond its outline."""
+    solid = matte > 0.98
+    if not solid.any():
+        return colour
+    height, width = solid.shape
+    scale = min(1.0, 320 / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    known = cv2.resize(solid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(colour * solid[:, :, None], size, interpolation=cv2.INTER_AREA)
+    small = (small / np.maximum(known, 1e-6)[:, :, None]).astype(np.float32)
+    carried = cv2.resize(smooth_fill(small, known < 0.05), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.where(solid[:, :, None], colour, carried)
 
 
 def _grain(rgb: U8, hole: Bool) -> F32:
