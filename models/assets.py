@@ -95,7 +95,11 @@ def _fetch(asset: Asset, final: Path, progress: Progress | None) -> None:
 def _fetch_from(place: Place, asset: Asset, final: Path, progress: Progress | None) -> None:
     part = final.with_name(final.name + ".part")
     if isinstance(place, Url):
+        resumed = part.exists()
         _download(place, asset, part, progress)
+        if resumed and not _is_asset(part, asset):  # what an earlier attempt left may have been wrong from the start
+            part.unlink(missing_ok=True)
+            _download(place, asset, part, progress)
     else:
         _extract(place, asset, part, progress)
     if not _is_asset(part, asset):
@@ -116,6 +120,9 @@ def _download(place: Url, asset: Asset, part: Path, progress: Progress | None) -
         with urllib.request.urlopen(request, timeout=HTTP_TIMEOUT_S) as reply:
             resumed = reply.status == 206 and str(reply.headers.get("Content-Range", "")).startswith(f"bytes {done}-")
             done = done if resumed else 0
+            announced = reply.headers.get("Content-Length")
+            if announced is not None and done + int(announced) != asset.size:  # a login page, another version
+                raise _PlaceError(f"wrong content: {done + int(announced)} bytes, wanted {asset.size}")
             with part.open("ab" if resumed else "wb") as out:
                 while chunk := reply.read(_CHUNK):
                     out.write(chunk)
@@ -124,6 +131,8 @@ def _download(place: Url, asset: Asset, part: Path, progress: Progress | None) -
                         break
                     if progress:
                         progress(asset.name, done, asset.size)
+    except _PlaceError:
+        raise
     except urllib.error.HTTPError as error:
         if error.code == 416:
             part.unlink(missing_ok=True)
