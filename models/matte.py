@@ -138,7 +138,7 @@ def _tidy(alpha: F32, face: U8, size: float) -> F32:
     alpha = _one_person(alpha, face, 0.08)
     # Pinholes (a glint on an earring, a light strand) are the person's own; real gaps between curls are larger.
     count, labels, stats, _ = cv2.connectedComponentsWithStats((alpha < 0.5).astype(np.uint8), connectivity=4)
-    small = stats[:, cv2.CC_STAT_AREA] < (0.04 * size) ** 2
+    small = stats[:, cv2.CC_STAT_AREA] < (0.09 * size) ** 2
     small[0] = False
     return (
         np.ascontiguousarray(np.where(small[labels], np.maximum(alpha, 0.95), alpha), np.float32)

@@ -33,12 +33,12 @@ def background_plate(rgb: U8, matte: F32) -> U8:
         return rgb.copy()
     margin = margin_px(rgb)
     colour = rgb.astype(np.float32) / np.float32(255)
-    busy = _busyness(colour, cv2.dilate(covered.astype(np.uint8), _disc(margin)) > 0)
     person = _carried_out(colour, matte)
-    taken = covered | _stray_hair(rgb, covered, person, busy)
+    taken = covered | _stray_hair(rgb, covered, person)
     hole = cv2.dilate(taken.astype(np.uint8), _disc(margin)) > 0
     if hole.all():
         return np.broadcast_to(np.median(rgb, axis=(0, 1)).astype(np.uint8), rgb.shape).copy()
+    busy = _busyness(colour, hole)
     fill = _fill(rgb, hole, busy)
 
     # Soft edges: C = a F + (1 - a) B. Start from the person's and the background's colours carried on from either side
@@ -54,7 +54,9 @@ def background_plate(rgb: U8, matte: F32) -> U8:
     theirs = np.maximum(1 - np.clip((busy - 0.03) / 0.05, 0, 1), np.clip((towards - 0.2) / 0.5, 0, 1))
     keep = 1 - theirs * (1 - np.exp(-(odd**2)))
     rim = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5) / (margin + 1)
-    keep *= 0.4 + 0.6 * np.clip(2 * rim, 0, 1)  # sharpening and compression leave a seam right at the outline
+    # Sharpening and compression leave a seam right at the outline, which shows on all but a busy background.
+    seam = np.clip(0.6 - 3 * (busy - 0.1), 0.1, 0.6)
+    keep *= 1 - seam * (1 - np.clip(2 * rim, 0, 1))
     keep = np.maximum(keep, np.clip(2 * rim - 1, 0, 1))[:, :, None]  # and into the untouched picture without a step
     plate = fill + keep * share * miss + _grain(rgb, hole) * np.minimum(1, 2 * alpha)
     return np.where(hole[:, :, None], np.rint(np.clip(plate, 0, 1) * 255).astype(np.uint8), rgb)
@@ -139,7 +141,8 @@ def _busyness(colour: F32, hole: Bool) -> F32:
     scale = min(1.0, 256 / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     known = 1 - (cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0).astype(np.float32)
-    small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA) * known[:, :, None]
+    small = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
+    small = cv2.medianBlur(np.ascontiguousarray(small), 5) * known[:, :, None]  # a stray strand is no texture
     window = (21, 21)
     weight = cv2.boxFilter(known, -1, window, normalize=False)
     share = np.maximum(weight, 1)[:, :, None]
@@ -150,22 +153,35 @@ def _busyness(colour: F32, hole: Bool) -> F32:
     return cast(F32, cv2.resize(carried, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
-def _stray_hair(rgb: U8, covered: Bool, person: F32, busy: F32) -> Bool:
-    """Find thin strands beside the person, in the person's colours, before a background that has nothing like them."""
+def _stray_hair(rgb: U8, covered: Bool, person: F32) -> Bool:
+    """Find what hangs on to the person though the matte left it out: a strand, an earring, before a plain background.
+
+    It is thin or small, touches the person, and either ends nearby or has the person's tone: a lamp tube or a door's
+    edge goes on, and is lighter than dark hair.
+    """
     side = max(rgb.shape[:2])
-    disc = _disc(max(2, round(0.005 * side)))
-    near = (cv2.dilate(covered.astype(np.uint8), _disc(round(0.04 * side))) > 0) & ~covered & (busy < 0.06)
-    limit = np.maximum(10, 255 * 1.5 * busy)
-    strand = np.zeros_like(covered)
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    disc = _disc(max(4, round(0.008 * side)))
+    zone = cv2.dilate(covered.astype(np.uint8), _disc(round(0.05 * side)))
+    rim = (zone > 0) & (cv2.erode(zone, np.ones((3, 3), np.uint8), borderValue=1) == 0)
+    near, far = (zone > 0) & ~covered, zone == 0
+    beside = cv2.dilate(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    plain = _busyness(rgb.astype(np.float32) / np.float32(255), zone > 0) < 0.06  # judged from beyond the strays
+    found = np.zeros_like(covered)
     for how, sign in ((cv2.MORPH_TOPHAT, 1), (cv2.MORPH_BLACKHAT, -1)):
-        height = cv2.morphologyEx(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), how, disc)
-        # Lighter strands need a person lighter than the picture there; a lamp beside dark hair is a lamp.
-        lighter = sign * (person.mean(2) * 255 - rgb.mean(2)) > -0.5 * limit
-        strand |= near & (height > limit) & lighter
-    _, labels = cv2.connectedComponents((strand | covered).astype(np.uint8), connectivity=8)
-    mine = np.zeros(int(labels.max()) + 1, bool)
-    mine[np.unique(labels[covered])] = True
-    return cast(Bool, strand & mine[labels])
+        height = cv2.morphologyEx(grey, how, disc)
+        usual = float(np.percentile(height[far], 97)) if far.any() else 255.0
+        count, labels = cv2.connectedComponents((near & (height > max(12.0, 1.5 * usual)) & plain).astype(np.uint8))
+        same_tone = sign * (person.mean(2) * 255 - rgb.mean(2)) > 0
+        touches = np.bincount(labels[beside], minlength=count) > 0
+        goes_on = np.bincount(labels[rim], minlength=count) > 0
+        toned = np.bincount(labels.ravel(), same_tone.ravel(), count) > 0.5 * np.bincount(
+            labels.ravel(), minlength=count
+        )
+        keep = touches & (~goes_on | toned)
+        keep[0] = False
+        found |= keep[labels]
+    return found & ~covered
 
 
 def _carried_out(colour: F32, matte: F32) -> F32:
