@@ -162,11 +162,12 @@ def _stray_hair(rgb: U8, covered: Bool, person: F32) -> Bool:
     side = max(rgb.shape[:2])
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     disc = _disc(max(4, round(0.008 * side)))
-    zone = cv2.dilate(covered.astype(np.uint8), _disc(round(0.05 * side)))
-    rim = (zone > 0) & (cv2.erode(zone, np.ones((3, 3), np.uint8), borderValue=1) == 0)
-    near, far = (zone > 0) & ~covered, zone == 0
+    away = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5)
+    reach = 0.05 * side
+    rim = (away > reach - 2) & (away <= reach)
+    near, far = (away > 0) & (away <= reach), away > reach
     beside = cv2.dilate(covered.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    plain = _busyness(rgb.astype(np.float32) / np.float32(255), zone > 0) < 0.06  # judged from beyond the strays
+    plain = _busyness(rgb.astype(np.float32) / np.float32(255), ~far) < 0.06  # judged from beyond the strays
     found = np.zeros_like(covered)
     for how, sign in ((cv2.MORPH_TOPHAT, 1), (cv2.MORPH_BLACKHAT, -1)):
         height = cv2.morphologyEx(grey, how, disc)
