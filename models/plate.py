@@ -18,6 +18,7 @@ from models.face import F32, U8
 Bool = npt.NDArray[np.bool_]
 
 _CLEAR = 0.02  # opacity below which a pixel shows background only
+_STRAY_PX = 1024  # longest side at which stray hair is looked for
 _FILL_PX = 512  # longest side at which the hole is filled; a fill has no finer detail than that anyway
 
 
@@ -35,7 +36,8 @@ def background_plate(rgb: U8, matte: F32) -> U8:
     colour = rgb.astype(np.float32) / np.float32(255)
     person = _carried_out(colour, matte)
     taken = covered | _stray_hair(rgb, covered, person)
-    hole = cv2.dilate(taken.astype(np.uint8), _disc(margin)) > 0
+    away = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5)
+    hole = away <= margin
     if hole.all():
         return np.broadcast_to(np.median(rgb, axis=(0, 1)).astype(np.uint8), rgb.shape).copy()
     busy = _busyness(colour, hole)
@@ -53,7 +55,7 @@ def background_plate(rgb: U8, matte: F32) -> U8:
     towards /= np.maximum(np.linalg.norm(person - fill, axis=2) * np.linalg.norm(miss, axis=2), 1e-6)
     theirs = np.maximum(1 - np.clip((busy - 0.03) / 0.05, 0, 1), np.clip((towards - 0.2) / 0.5, 0, 1))
     keep = 1 - theirs * (1 - np.exp(-(odd**2)))
-    rim = cv2.distanceTransform((~taken).astype(np.uint8), cv2.DIST_L2, 5) / (margin + 1)
+    rim = away / (margin + 1)
     # Sharpening and compression leave a seam right at the outline, which shows on all but a busy background.
     seam = np.clip(0.6 - 3 * (busy - 0.1), 0.1, 0.6)
     keep *= 1 - seam * (1 - np.clip(2 * rim, 0, 1))
@@ -159,7 +161,17 @@ def _stray_hair(rgb: U8, covered: Bool, person: F32) -> Bool:
     It is thin or small, touches the person, and either ends nearby or has the person's tone: a lamp tube or a door's
     edge goes on, and is lighter than dark hair.
     """
-    side = max(rgb.shape[:2])
+    height, width = covered.shape
+    side = max(height, width)
+    if side > _STRAY_PX:
+        size = (round(width * _STRAY_PX / side), round(height * _STRAY_PX / side))
+        small = _stray_hair(
+            cast(U8, cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)),
+            cv2.resize(covered.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0,
+            cast(F32, cv2.resize(person, size, interpolation=cv2.INTER_AREA)),
+        )
+        large = cv2.resize(small.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) > 0.2
+        return cast(Bool, large & ~covered)
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     disc = _disc(max(4, round(0.008 * side)))
     away = cv2.distanceTransform((~covered).astype(np.uint8), cv2.DIST_L2, 5)
@@ -170,9 +182,9 @@ def _stray_hair(rgb: U8, covered: Bool, person: F32) -> Bool:
     plain = _busyness(rgb.astype(np.float32) / np.float32(255), ~far) < 0.06  # judged from beyond the strays
     found = np.zeros_like(covered)
     for how, sign in ((cv2.MORPH_TOPHAT, 1), (cv2.MORPH_BLACKHAT, -1)):
-        height = cv2.morphologyEx(grey, how, disc)
-        usual = float(np.percentile(height[far], 97)) if far.any() else 255.0
-        count, labels = cv2.connectedComponents((near & (height > max(12.0, 1.5 * usual)) & plain).astype(np.uint8))
+        relief = cv2.morphologyEx(grey, how, disc)
+        usual = float(np.percentile(relief[far], 97)) if far.any() else 255.0
+        count, labels = cv2.connectedComponents((near & (relief > max(12.0, 1.5 * usual)) & plain).astype(np.uint8))
         same_tone = sign * (person.mean(2) * 255 - rgb.mean(2)) > 0
         touches = np.bincount(labels[beside], minlength=count) > 0
         goes_on = np.bincount(labels[rim], minlength=count) > 0
