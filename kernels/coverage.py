@@ -69,26 +69,33 @@ def row_ranges(snapped: Any, triangles: Any, facing: int, width: int, rows: Any,
 
 
 @exact
-def clip_left(edge: int, step: int, left: int) -> int:
-    """Return the first column at or right of `left` with edge + step * column >= 0, for step > 0."""
-    first = int(np.ceil(-np.float64(edge) / np.float64(step)))
-    # the quotient is rounded, so the integers have the last word: one step at most inside the guard band
-    while edge + step * first < 0:
-        first += 1
-    while edge + step * (first - 1) >= 0:
-        first -= 1
-    return max(first, left)
+def clip(edge: int, step: int, left: int, right: int) -> Any:
+    """Narrow the columns left..right to those with edge + step * column >= 0; an empty range has left > right."""
+    if step > 0:
+        first = np.int64(np.ceil(-np.float64(edge) / np.float64(step)))
+        # the quotient is rounded, so the integers have the last word: one step at most inside the guard band
+        while edge + step * first < 0:
+            first += 1
+        while edge + step * (first - 1) >= 0:
+            first -= 1
+        return max(first, left), right
+    if step < 0:
+        last = np.int64(np.floor(np.float64(edge) / -np.float64(step)))
+        while edge + step * last < 0:
+            last -= 1
+        while edge + step * (last + 1) >= 0:
+            last += 1
+        return left, min(last, right)
+    return left, right
 
 
 @exact
-def clip_right(edge: int, step: int, right: int) -> int:
-    """Return the last column at or left of `right` with edge + step * column >= 0, for step < 0."""
-    last = int(np.floor(np.float64(edge) / -np.float64(step)))
-    while edge + step * last < 0:
-        last -= 1
-    while edge + step * (last + 1) >= 0:
-        last += 1
-    return min(last, right)
+def crossing(x: int, y: int, dx: int, dy: int) -> Any:
+    """Return (lean, base) such that the edge through (x, y) along (dx, dy) crosses row r at base + lean * r, in px."""
+    if dy == 0:
+        return 0.0, 0.0
+    lean = np.float64(dx) / np.float64(dy)
+    return lean, (np.float64(x) - lean * np.float64(y)) / SUBPIXEL
 
 
 @exact

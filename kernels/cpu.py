@@ -87,6 +87,8 @@ def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: in
     check("out", out, (np.uint8,), (height, width, 3))
     check_writable("out", out)
     workers = worker_count(threads)
+    if out is not plate:
+        np.copyto(out, plate)
     with parallel_region():
         sampling.compose(person, plate, map_.xy, map_.triangle, workers, out)
     return out

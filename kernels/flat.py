@@ -42,12 +42,15 @@ def vertex_colours(image: Any, vertices: Any, colours: Any) -> None:
 
 
 @exact
-def boxes(vertices: Any, triangles: Any, height: int, width: int, start: int, stop: int, kept: Any, box: Any) -> int:
+def boxes(
+    vertices: Any, triangles: Any, height: int, width: int, start: int, stop: int, kept: Any, box: Any, union: Any
+) -> int:
     """List the triangles of [start, stop) that can own a pixel, in order, and return how many; < 0 for a bad index.
 
     vertices (N, 3) float64; kept (T,) int32 and box (T, 4) int32 (left, top, right, bottom, inclusive) are filled from
-    `start` on. A triangle that is not finite is left out.
+    `start` on, union (4,) int64 with the box around them all. A triangle that is not finite is left out.
     """
+    union[0], union[1], union[2], union[3] = width, height, -1, -1
     n = vertices.shape[0]
     w1, h1 = width - 1.0, height - 1.0
     count = start
@@ -74,6 +77,8 @@ def boxes(vertices: Any, triangles: Any, height: int, width: int, start: int, st
         box[count, 1] = np.int32(top)
         box[count, 2] = np.int32(right)
         box[count, 3] = np.int32(bottom)
+        union[0], union[1] = min(union[0], box[count, 0]), min(union[1], box[count, 1])
+        union[2], union[3] = max(union[2], box[count, 2]), max(union[3], box[count, 3])
         count += 1
     return count - start
 
@@ -176,21 +181,19 @@ def draw_band(
 
 @exact
 def paint_band(
-    colours: Any, triangles: Any, triangle: Any, top: int, bottom: int, three: float, bias: float, out: Any
-) -> None:
-    """Write the mean vertex colour of each pixel's triangle, background 0, into rows [top, bottom) of out (H, W, 3).
+    colours: Any, triangles: Any, triangle: Any, left: int, top: int, right: int, bottom: int, three: float, bias: float,
+    out: Any,
+) -> None:  # fmt: skip
+    """Write the mean vertex colour of each covered pixel's triangle into columns [left, right), rows [top, bottom).
 
-    three: the divisor, in the precision of the colours; bias: 0.5 to round whole-number outputs, else 0.
+    out (H, W, 3); three: the divisor, in the precision of the colours; bias: 0.5 to round whole numbers, else 0.
     """
+    r, g, b = three, three, three
     for y in range(top, bottom):
         last = -1
-        r, g, b = colours.dtype.type(0), colours.dtype.type(0), colours.dtype.type(0)
-        for x in range(triangle.shape[1]):
+        for x in range(left, right):
             t = triangle[y, x]
             if t < 0:
-                out[y, x, 0] = 0
-                out[y, x, 1] = 0
-                out[y, x, 2] = 0
                 continue
             if t != last:  # neighbours mostly share their triangle
                 i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -204,30 +207,47 @@ def paint_band(
 
 
 @parallel
-def list_boxes(vertices: Any, triangles: Any, height: int, width: int, kept: Any, box: Any, counts: Any) -> None:
+def list_boxes(
+    vertices: Any, triangles: Any, height: int, width: int, kept: Any, box: Any, counts: Any, unions: Any
+) -> None:
     """Run `boxes` over as many runs of triangles as `counts` is long; each run keeps its own list, in order."""
     runs = counts.shape[0]
     n = triangles.shape[0]
     for w in prange(runs):
-        counts[w] = boxes(vertices, triangles, height, width, n * w // runs, n * (w + 1) // runs, kept, box)
+        counts[w] = boxes(vertices, triangles, height, width, n * w // runs, n * (w + 1) // runs, kept, box, unions[w])
+
+
+@exact
+def render_band(
+    vertices: Any, triangles: Any, colours: Any, kept: Any, box: Any, counts: Any, around: Any, top: int, bottom: int,
+    three: float, bias: float, triangle: Any, depth: Any, out: Any,
+) -> None:  # fmt: skip
+    """Clear, draw and paint rows [top, bottom); scratch outside the mesh's own box `around` is left alone."""
+    out[top:bottom] = 0
+    left, right = around[0], around[2] + 1
+    top, bottom = max(top, around[1]), min(bottom, around[3] + 1)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            triangle[y, x] = -1
+            depth[y, x] = FAR
+    runs = counts.shape[0]
+    n = triangles.shape[0]
+    for r in range(runs):
+        draw_band(vertices, triangles, kept, box, n * r // runs, counts[r], top, bottom, triangle, depth)
+    paint_band(colours, triangles, triangle, left, top, right, bottom, three, bias, out)
 
 
 @parallel
 def render(
-    vertices: Any, triangles: Any, colours: Any, kept: Any, box: Any, counts: Any, workers: int, rows: int, three: float,
-    bias: float, triangle: Any, depth: Any, out: Any,
+    vertices: Any, triangles: Any, colours: Any, kept: Any, box: Any, counts: Any, around: Any, workers: int, rows: int,
+    three: float, bias: float, triangle: Any, depth: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Draw and paint bands of `rows` rows, worker w taking bands w, w + workers, ...: no two threads share a pixel."""
+    """Render bands of `rows` rows, worker w taking bands w, w + workers, ...: no two threads share a pixel."""
     height = depth.shape[0]
     bands = (height + rows - 1) // rows
-    runs = counts.shape[0]
-    n = triangles.shape[0]
     for w in prange(workers):
         for band in range(w, bands, workers):
-            top = band * rows
-            bottom = min(height, top + rows)
-            triangle[top:bottom] = -1
-            depth[top:bottom] = FAR
-            for r in range(runs):
-                draw_band(vertices, triangles, kept, box, n * r // runs, counts[r], top, bottom, triangle, depth)
-            paint_band(colours, triangles, triangle, top, bottom, three, bias, out)
+            render_band(
+                vertices, triangles, colours, kept, box, counts, around, band * rows, min(height, (band + 1) * rows),
+                three, bias, triangle, depth, out,
+            )  # fmt: skip

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from kernels.coverage import SUBPIXEL, clip_left, clip_right, edge_bias, row_ranges, snap
+from kernels.coverage import SUBPIXEL, clip, crossing, edge_bias, row_ranges, snap
 from kernels.jit import exact, interpolating, parallel
 
 BAND_ROWS = 16
 """Rows of one band: 16 x 1024 pixels of map stay in a 256 KiB cache, and 512 rows give 32 bands to balance."""
+
+
+BLUR_PX = 1e-5
+"""How far the float64 crossing of an edge and a row may be from the true one: 2^18 px times a few roundings is 1e-10."""
 
 
 @exact
@@ -22,6 +26,20 @@ def prepare(vertices: Any, triangles: Any, facing: int, width: int) -> Any:
     snap(vertices, snapped)
     bad = row_ranges(snapped, triangles, facing, width, rows, 0, triangles.shape[0])
     return snapped, rows, bad
+
+
+@exact
+def clear(xy: Any, triangle: Any, depth: Any, count: int) -> None:
+    """Reset the first `count` rows: one plain loop a buffer, which the compiler turns into wide stores."""
+    width = depth.shape[1]
+    for r in range(count):
+        depth_row, triangle_row, xy_row = depth[r], triangle[r], xy[r].reshape(-1)
+        for x in range(width):
+            depth_row[x] = -np.inf
+        for x in range(width):
+            triangle_row[x] = -1
+        for x in range(2 * width):
+            xy_row[x] = 0.0
 
 
 @interpolating
@@ -35,12 +53,7 @@ def draw_band(
     xy (R, W, 2) float32; triangle (R, W) int32; depth (R, W) float32, all with R >= bottom - top.
     """
     width = depth.shape[1]
-    for r in range(bottom - top):
-        for x in range(width):
-            depth[r, x] = -np.inf
-            triangle[r, x] = -1
-            xy[r, x, 0] = 0.0
-            xy[r, x, 1] = 0.0
+    clear(xy, triangle, depth, bottom - top)
     for t in range(triangles.shape[0]):
         if rows[t, 1] < top or rows[t, 0] >= bottom or rows[t, 0] > rows[t, 1]:
             continue
@@ -79,30 +92,46 @@ def draw_band(
         last_column = min(np.int64(width - 1), max(ax, bx, cx) // SUBPIXEL)
         first_row = max(int(rows[t, 0]), top)
         end_row = min(int(rows[t, 1]) + 1, bottom)
+        # an edge that is not level crosses row y at column base + lean * y
+        lean0, base0 = crossing(bx, by, dx0, dy0)
+        lean1, base1 = crossing(cx, cy, dx1, dy1)
+        lean2, base2 = crossing(ax, ay, dx2, dy2)
         for y in range(first_row, end_row):
-            Y = np.int64(y) * SUBPIXEL
-            edge0 = dx0 * (Y - by) + dy0 * bx + bias0
-            edge1 = dx1 * (Y - cy) + dy1 * cx + bias1
-            edge2 = dx2 * (Y - ay) + dy2 * ax + bias2
-            left, right = first_column, last_column
-            if step0 > 0:
-                left = clip_left(edge0, step0, left)
-            elif step0 < 0:
-                right = clip_right(edge0, step0, right)
-            elif edge0 < 0:
+            low, high = np.float64(first_column), np.float64(last_column)
+            row = np.float64(y)
+            if dy0 < 0:
+                low = max(low, base0 + lean0 * row)
+            elif dy0 > 0:
+                high = min(high, base0 + lean0 * row)
+            elif dx0 * (np.int64(y) * SUBPIXEL - by) + bias0 < 0:
                 continue
-            if step1 > 0:
-                left = clip_left(edge1, step1, left)
-            elif step1 < 0:
-                right = clip_right(edge1, step1, right)
-            elif edge1 < 0:
+            if dy1 < 0:
+                low = max(low, base1 + lean1 * row)
+            elif dy1 > 0:
+                high = min(high, base1 + lean1 * row)
+            elif dx1 * (np.int64(y) * SUBPIXEL - cy) + bias1 < 0:
                 continue
-            if step2 > 0:
-                left = clip_left(edge2, step2, left)
-            elif step2 < 0:
-                right = clip_right(edge2, step2, right)
-            elif edge2 < 0:
+            if dy2 < 0:
+                low = max(low, base2 + lean2 * row)
+            elif dy2 > 0:
+                high = min(high, base2 + lean2 * row)
+            elif dx2 * (np.int64(y) * SUBPIXEL - ay) + bias2 < 0:
                 continue
+            if low > high + BLUR_PX:
+                continue
+            left, right = np.int64(np.ceil(low)), np.int64(np.floor(high))
+            if (
+                left - low < BLUR_PX
+                or low + 1.0 - left < BLUR_PX
+                or high - right < BLUR_PX
+                or right + 1.0 - high < BLUR_PX
+            ):
+                # within rounding of a pixel centre: the integers decide
+                left, right = first_column, last_column
+                Y = np.int64(y) * SUBPIXEL
+                left, right = clip(dx0 * (Y - by) + dy0 * bx + bias0, step0, left, right)
+                left, right = clip(dx1 * (Y - cy) + dy1 * cx + bias1, step1, left, right)
+                left, right = clip(dx2 * (Y - ay) + dy2 * ax + bias2, step2, left, right)
             if left > right:
                 continue
             px, py = np.float64(left) - x_a, np.float64(y) - y_a
