@@ -22,6 +22,15 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
+class Motion:
+    """One instant of a driver that has no picture (`imagine`, later a phone or a motion file)."""
+
+    seq: int
+    captured_ns: int  # monotonic clock
+    params: FaceParams  # relative to `models.motion.neutral_params()`
+
+
+@dataclass(frozen=True, eq=False)
 class Tracked:
     """What the tracker saw in a frame; no face is data, not an exception."""
 
@@ -39,3 +48,4 @@ class Composite:
     captured_ns: int  # of the driver frame it shows
     rgb: U8  # (H, W, 3) contiguous, made by the renderer from the source photo alone
     predicted_for_ns: int
+    driven: bool = True  # False: idle or resting, no driver frame is behind it, so it has no latency

@@ -1,0 +1,140 @@
+"""Live pace: capture -> newest frame -> compute -> newest picture per output -> constant-rate senders."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from realtime.capture.base import Driver, Item, Paced, limited
+from realtime.clock import NS_PER_S, Clock
+from realtime.config import Config
+from realtime.crew import Crew
+from realtime.errors import UserError
+from realtime.flow import ClosedError, Latest
+from realtime.meter import Meter
+from realtime.notices import Notice, Notices
+from realtime.outputs.base import Output
+from realtime.performer import Performer
+from realtime.sender import Sender
+from realtime.types import Composite, Frame
+
+_SECOND_NS = NS_PER_S
+
+
+class LiveRun:
+    """One run at live pace; outputs are open already and stay so until `close_outputs`."""
+
+    def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
+                 meter: Meter, notices: Notices) -> None:  # fmt: skip
+        self._driver, self._performer, self._config = driver, performer, config
+        self._clock, self._meter, self._notices = clock, meter, notices
+        self._frames: Latest[Item] = Latest()
+        self.senders = [Sender(output, config.fps, meter, clock, counts=i == 0) for i, output in enumerate(outputs)]
+        self.crew = Crew(clock)
+        self.crew.on_fail(self._wake)
+
+    def _wake(self) -> None:
+        """Let every thread that waits see that the run stops."""
+        self._driver.close()
+        self._frames.close()
+        for sender in self.senders:
+            sender.mailbox.close()
+
+    def run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
+        """Run until the driver ends, `seconds` have passed, or `crew.abort` is called; raises what a thread raised."""
+        for sender in self.senders:
+            self.crew.spawn(f"send {sender.output.name}", lambda s=sender: s.run(self.crew, self._lost_output))  # type: ignore[misc]
+        compute = self.crew.spawn("compute", self._compute)
+        self._meter.start()
+        start_ns = self._clock.now_ns()
+        self.crew.spawn("capture", self._capture)
+        next_ns = start_ns + _SECOND_NS
+        try:
+            while compute.is_alive() and not self.crew.stop.is_set():
+                end_ns = start_ns + int(self._config.seconds * NS_PER_S) if self._config.seconds else next_ns
+                compute.join(max((min(next_ns, end_ns) - self._clock.now_ns()) / NS_PER_S, 0.001))
+                self._book()
+                if self._config.seconds and self._clock.now_ns() >= end_ns:
+                    break
+                if self._clock.now_ns() >= next_ns:
+                    next_ns += _SECOND_NS
+                    if on_second is not None:
+                        on_second(self._meter.snapshot(running=True))
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Stop sources, then compute, then senders, each within bounds."""
+        self._driver.close()
+        self._frames.close()
+        for sender in self.senders:
+            sender.mailbox.close()
+        self._meter.stop()
+        self.crew.stop.set()
+        try:
+            self.crew.join(self._config.join_s)
+        finally:
+            self._frames.drain()
+            self._book()
+        lost = [sender.error for sender in self.senders if sender.error is not None]
+        if lost:
+            raise lost[0]
+
+    def _book(self) -> None:
+        """Move the mailboxes' counts to the meter."""
+        primary = self.senders[0].mailbox.dropped if self.senders else 0
+        self._meter.set_count("dropped", self._frames.dropped + primary)
+
+    def _capture(self) -> None:
+        """Put the driver's frames into the mailbox as they come."""
+        items: Iterable[Item] = self._driver if self._driver.real_time else Paced(self._driver, self._clock, self.crew.stop)
+        for item in limited(items, self._config.seconds):
+            if self.crew.stop.is_set():
+                break
+            self._meter.count("frames_in")
+            self._frames.put(item)
+        self._frames.close()
+
+    def _compute(self) -> None:
+        """Make a picture of each newest frame, and an idle one at the output's rate while none comes."""
+        stall_s = max(self._config.stall_s, 3.0 / float(self._driver.fps))
+        wait_s = stall_s
+        while not self.crew.stop.is_set():
+            try:
+                item = self._frames.take(wait_s)
+            except ClosedError:
+                break
+            wait_s = stall_s if item is not None else 1.0 / self._config.fps
+            seen = self._performer.track(item) if isinstance(item, Frame) else item
+            self._offer(self._performer.show(seen, self._clock.now_ns()))
+        # The senders get the last picture out before they hear of the end.
+        self._clock.wait_until(self._clock.now_ns() + NS_PER_S // self._config.fps, self.crew.stop)
+
+    def _offer(self, composite: Composite) -> None:
+        """Leave a picture for every output."""
+        for sender in self.senders:
+            if sender.error is None:
+                sender.mailbox.put(composite)
+
+    def _lost_output(self, sender: Sender, error: Exception) -> None:
+        """Go on with the other outputs; the run ends with the last one, and fails in any case."""
+        alive = [other for other in self.senders if other.error is None]
+        if alive:
+            text = str(error) if isinstance(error, UserError) else f"{sender.output.name}: {error!r}"
+            self._notices(Notice("warning", f"{text}. The other outputs go on"))
+        else:
+            self.crew.abort()
+
+    def close_outputs(self) -> None:
+        """Close every output; files keep what was recorded unless they failed themselves. Raises the first failure."""
+        first: Exception | None = None
+        for sender in self.senders:
+            try:
+                sender.output.close(complete=sender.error is None)
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            with contextlib.suppress(AttributeError):
+                self._meter.stop()
+            raise first

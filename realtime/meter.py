@@ -1,0 +1,135 @@
+"""Counts and times of a run, gathered from all threads."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
+from realtime.trace import Trace
+
+STAGES = ("track", "predict", "map", "generate", "compose", "send")
+COUNTS = ("frames_in", "frames_out", "dropped", "tracked", "idle", "repeated", "tracker_errors", "render_errors",
+          "recalibrations")  # fmt: skip
+_KEPT = 1 << 16  # samples kept of each figure: the last 36 minutes at 30 fps
+_SMOOTH = 0.05  # of the running latency that prediction aims at
+
+
+def percentiles(samples: Iterable[float], points: tuple[int, ...] = (50, 95, 99)) -> dict[str, float | None]:
+    """Return `{"p50": ..}` of the samples, rounded to 0.001; None for each point when there is no sample."""
+    values = np.fromiter(samples, np.float64)
+    if not values.size:
+        return {f"p{point}": None for point in points}
+    return {f"p{point}": round(float(np.percentile(values, point)), 3) for point in points}
+
+
+class Samples:
+    """The last 65,536 samples of one figure."""
+
+    def __init__(self) -> None:
+        self._values = array("f")
+        self._next = 0
+
+    def add(self, value: float) -> None:
+        """Keep one sample."""
+        if len(self._values) < _KEPT:
+            self._values.append(value)
+        else:
+            self._values[self._next] = value
+            self._next = (self._next + 1) % _KEPT
+
+    def percentiles(self) -> dict[str, float | None]:
+        """Return p50, p95 and p99."""
+        return percentiles(array("f", self._values))
+
+
+class Meter:
+    """Gathers the figures of one run; every method may be called from any thread."""
+
+    def __init__(self, clock: Clock, trace: Trace | None = None) -> None:
+        self._clock = clock
+        self._trace = trace
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(COUNTS, 0)
+        self._stages = {name: Samples() for name in STAGES}
+        self._latency = Samples()
+        self._latency_ns: float | None = None
+        self._start_ns = self._end_ns = clock.now_ns()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the run."""
+        return self._clock
+
+    def start(self) -> None:
+        """Start the run's time."""
+        self._start_ns = self._end_ns = self._clock.now_ns()
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a count."""
+        with self._lock:
+            self._counts[name] += by
+
+    def set_count(self, name: str, value: int) -> None:
+        """Set a count that is kept elsewhere."""
+        with self._lock:
+            self._counts[name] = value
+
+    def stage(self, name: str, start_ns: int, end_ns: int, seq: int) -> None:
+        """Record that stage `name` of frame `seq` took from `start_ns` to `end_ns`."""
+        with self._lock:
+            self._stages[name].add((end_ns - start_ns) / NS_PER_MS)
+        if self._trace is not None:
+            self._trace.span(name, start_ns, end_ns, seq)
+
+    def latency(self, captured_ns: int, handed_ns: int) -> None:
+        """Record one hand-over of a driven picture."""
+        took_ns = handed_ns - captured_ns
+        with self._lock:
+            self._latency.add(took_ns / NS_PER_MS)
+            before = self._latency_ns
+            self._latency_ns = took_ns if before is None else before + _SMOOTH * (took_ns - before)
+
+    @property
+    def running_latency_ns(self) -> int:
+        """The smoothed latency in ns, 0 before the first hand-over."""
+        return int(self._latency_ns or 0)
+
+    def stop(self) -> None:
+        """Stop the run's time."""
+        self._end_ns = self._clock.now_ns()
+
+    def snapshot(self, running: bool = False) -> dict[str, Any]:
+        """Return counts, fps, latency and stage times so far."""
+        with self._lock:
+            seconds = max((self._clock.now_ns() if running else self._end_ns) - self._start_ns, 1) / NS_PER_S
+            return {
+                **self._counts,
+                "seconds": round(seconds, 3),
+                "fps": round(self._counts["frames_out"] / seconds, 2),
+                "latency_ms": self._latency.percentiles(),
+                "stages_ms": {name: samples.percentiles() for name, samples in self._stages.items()},
+            }
+
+
+class Stopwatch:
+    """Times the stages of one frame one after the other."""
+
+    def __init__(self, meter: Meter, seq: int) -> None:
+        self._meter = meter
+        self._seq = seq
+        self._last_ns = meter.clock.now_ns()
+
+    def restart(self) -> None:
+        """Leave the time since the last lap out."""
+        self._last_ns = self._meter.clock.now_ns()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap (or the start) on `stage`."""
+        now_ns = self._meter.clock.now_ns()
+        self._meter.stage(stage, self._last_ns, now_ns, self._seq)
+        self._last_ns = now_ns

@@ -1,0 +1,162 @@
+"""One driver frame to one finished picture: landmarks -> params -> predicted params -> ... -> full frame.
+
+The driver's picture ends in `track`: what leaves it is params. `show` gets no picture but the one that the puppet
+renders from the source photo, so nothing that fails in here can put a driver frame into a `Composite`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from models.face import FaceParams
+from realtime.clock import NS_PER_MS, NS_PER_S
+from realtime.config import Config
+from realtime.errors import UserError
+from realtime.meter import Meter, Stopwatch
+from realtime.notices import Notice, Notices, Once
+from realtime.presence import Presence
+from realtime.stages import Stages
+from realtime.types import U8, Composite, Frame, Motion, Tracked
+
+_LOG = logging.getLogger("faceanime.performer")
+_PREDICTION_GAP_NS = NS_PER_S // 4  # older history says nothing about now
+_LONGEST_LOOKAHEAD_NS = 150 * NS_PER_MS  # nothing predicts a face further
+
+
+class Performer:
+    """Turns driver frames into composites; `track` and `show` may run in two threads, each in one."""
+
+    def __init__(self, stages: Stages, config: Config, meter: Meter, notices: Notices) -> None:
+        self._stages = stages
+        self._config = config
+        self._meter = meter
+        self._once = Once(notices)
+        self._gains = config.gains
+        self._live_pace = config.pace == "live"
+        self._presence = Presence(stages.blend, int(config.lost_ease_s * NS_PER_S), int(config.return_ease_s * NS_PER_S))
+        self._lost_limit_ns = int(config.recalibrate_after_s * NS_PER_S)
+        self._forget_in_track = threading.Event()
+        self._forget_in_show = threading.Event()
+        self._face_ns: int | None = None  # last face seen, by `track`
+        self._forgotten = False
+        self._params_ns: int | None = None  # last params shown, by `show`
+        self._good: U8 | None = None
+        self._seq = 0
+
+    def warm_up(self) -> U8:
+        """Render the resting source once and return it (H, W, 3): the picture to fall back on; may raise."""
+        rest = self._stages.rest
+        self._good = self._stages.puppet.render(self._stages.puppet.retarget(rest, rest, self._gains))
+        return self._good
+
+    def recalibrate(self) -> None:
+        """Forget the driver's identity and neutral at the next frame; may be called from any thread."""
+        self._forget_in_track.set()
+        self._forget_in_show.set()
+
+    def track(self, frame: Frame) -> Tracked:
+        """Return what the tracker sees in a driver frame; a tracker that fails has seen no face."""
+        tracker = self._stages.tracker
+        assert tracker is not None
+        if self._forget_in_track.is_set():
+            self._forget_in_track.clear()
+            tracker.reset()
+        watch = Stopwatch(self._meter, frame.seq)
+        try:
+            rgb = frame.rgb[:, ::-1].copy() if self._config.mirror else frame.rgb
+            params, confidence = tracker.track(rgb, frame.captured_ns)
+        except UserError:
+            raise
+        except Exception as error:
+            _LOG.debug("tracker", exc_info=True)
+            self._meter.count("tracker_errors")
+            self._once.say("tracker", Notice("warning", f"tracking failed on a frame ({type(error).__name__}: {error}); "
+                                             "it counts as no face. Run again with --debug for details"))  # fmt: skip
+            params, confidence = None, 0.0
+        watch.lap("track")
+        self._watch_face(frame.captured_ns, params is not None)
+        return Tracked(frame.seq, frame.captured_ns, params, confidence)
+
+    def _watch_face(self, now_ns: int, seen: bool) -> None:
+        """Count faces, and forget the person who has been away for long."""
+        if seen:
+            self._meter.count("tracked")
+            self._face_ns, self._forgotten = now_ns, False
+            return
+        if self._face_ns is None:
+            self._face_ns = now_ns
+        away_ns = now_ns - self._face_ns
+        if away_ns > self._config.no_face_notice_s * NS_PER_S:
+            self._once.say("no face", Notice("warning", "no face in the driver's picture; the photo idles. Sit in front of "
+                                             "the camera, in the light"))  # fmt: skip
+        # With --neutral first the first face stays the measure, or the same file would give two different videos.
+        if away_ns > self._lost_limit_ns and not self._forgotten and self._config.neutral == "auto":
+            self._forgotten = True
+            self._meter.count("recalibrations")
+            self.recalibrate()
+
+    def show(self, seen: Tracked | Motion | None, now_ns: int) -> Composite:
+        """Return the picture for what was seen (None: no frame came) at `now_ns` of the run's time."""
+        watch = Stopwatch(self._meter, seen.seq if seen is not None else -1)
+        captured_ns = seen.captured_ns if seen is not None else now_ns
+        at_ns = captured_ns + self._lookahead_ns()
+        if self._forget_in_show.is_set():
+            self._forget_in_show.clear()
+            self._stages.calibration.recalibrate()
+            self._stages.predictor.reset()
+        live = self._live_params(seen, at_ns)
+        params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns))
+        watch.lap("predict")
+        rgb = self._render(params, watch)
+        driven = live is not None
+        self._seq += 1
+        self._meter.count("idle", not driven)
+        return Composite(self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven)
+
+    def _lookahead_ns(self) -> int:
+        """Return how far ahead of its capture a frame's motion is shown."""
+        if not self._live_pace:
+            return 0
+        if self._config.lookahead == "auto":
+            return min(self._meter.running_latency_ns, _LONGEST_LOOKAHEAD_NS)
+        return int(self._config.lookahead * NS_PER_MS)
+
+    def _live_params(self, seen: Tracked | Motion | None, at_ns: int) -> FaceParams | None:
+        """Return the source's params for the driver's, None without a face or before neutral is known."""
+        if isinstance(seen, Motion):
+            return self._stages.puppet.retarget(seen.params, self._stages.rest, self._gains)
+        if seen is None or seen.params is None:
+            return None
+        calibration, predictor = self._stages.calibration, self._stages.predictor
+        calibration.observe(seen.params, seen.captured_ns)
+        params = seen.params
+        if self._live_pace:
+            if self._params_ns is not None and seen.captured_ns - self._params_ns > _PREDICTION_GAP_NS:
+                predictor.reset()
+            predictor.observe(params, seen.captured_ns)
+            params = predictor.predict(at_ns)
+        self._params_ns = seen.captured_ns
+        neutral = calibration.neutral
+        return None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
+
+    def _idle(self, t_ns: int) -> FaceParams:
+        """Return the source's params of the idle motion."""
+        stages = self._stages
+        return stages.puppet.retarget(stages.imagine.params_at(t_ns), stages.rest, self._gains)
+
+    def _render(self, params: FaceParams, watch: Stopwatch) -> U8:
+        """Render, or fall back on the last good picture."""
+        try:
+            self._good = self._stages.puppet.render(params, watch.lap)
+        except UserError:
+            raise
+        except Exception as error:
+            _LOG.debug("render", exc_info=True)
+            self._meter.count("render_errors")
+            self._once.say("render", Notice("warning", f"a picture could not be made ({type(error).__name__}: {error}); the "
+                                            "last good one is shown. Run again with --debug for details"))  # fmt: skip
+            if self._good is None:
+                raise
+        assert self._good is not None
+        return self._good

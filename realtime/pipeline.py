@@ -1,0 +1,235 @@
+"""The engine: opens driver, source and outputs, runs at the pace asked for, closes everything, and reports.
+
+    from realtime.pipeline import run
+    report = run(Config(source="face.jpg", output=("out.mp4",), pace="offline"), driver=my_pictures)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+from realtime.capture.base import Driver, Pictures
+from realtime.capture.choose import Choice, check_pace, choose_driver, open_driver
+from realtime.capture.imagined import ImagineDriver
+from realtime.clock import Clock, MonotonicClock
+from realtime.config import Config
+from realtime.errors import DriverError, OutputError
+from realtime.files import write_atomically
+from realtime.live import LiveRun
+from realtime.machine import machine_card, resident_mb, versions
+from realtime.meter import Meter
+from realtime.notices import Notice, Notices, log_notice
+from realtime.offline import OfflineRun
+from realtime.outputs.base import Output, Stream
+from realtime.outputs.canvas import Canvas
+from realtime.outputs.choose import choose_outputs
+from realtime.performer import Performer
+from realtime.stages import Stages
+from realtime.trace import Trace
+from realtime.types import U8, Composite
+
+Report = dict[str, Any]
+
+
+class Assemble(Protocol):
+    """Builds the stages of a run."""
+
+    def __call__(self, config: Config, notices: Notices, *, pictures: bool) -> Stages:
+        """Return the stages, with a tracker if the driver gives pictures; raises `UserError`."""
+        ...
+
+
+class Engine:
+    """One run of the engine; `stop` and `recalibrate` may be called from other threads and signal handlers."""
+
+    def __init__(self, config: Config, *, driver: Driver | Iterable[U8] | None = None, outputs: list[Output] | None = None,
+                 assemble: Assemble | None = None, clock: Clock | None = None, notices: Notices = log_notice) -> None:  # fmt: skip
+        self._config, self._notices = config, notices
+        self._clock = clock or MonotonicClock()
+        self._given_driver = _as_driver(driver, config) if driver is not None else None
+        self._given_outputs = outputs
+        self._assemble = assemble
+        self._trace = Trace() if config.trace else None
+        self._meter = Meter(self._clock, self._trace)
+        self._performer: Performer | None = None
+        self._running: LiveRun | OfflineRun | None = None
+        self._stopped = False
+
+    def run(self, on_second: Callable[[Report], None] | None = None) -> Report:
+        """Run to the end and return the report; raises `UserError` for what the user can mend.
+
+        `on_second` is called about once a second with the figures so far.
+        """
+        config = self._config
+        outputs = self._given_outputs
+        if outputs is None:
+            outputs = choose_outputs(config, self._notices, lambda: self._meter.snapshot(running=True), self.recalibrate)
+        driver, stages = self._prepare()
+        opened: list[Output] = []
+        complete = False
+        try:
+            meter = self._meter
+            self._performer = Performer(stages, config, meter, self._notices)
+            rest = self._performer.warm_up()
+            stream = self._stream(rest, driver)
+            shown = [_OnCanvas(output, config) for output in outputs] if config.canvas else outputs
+            for output in shown:
+                output.open(stream)
+                opened.append(output)
+                self._notices(Notice("note", f"sending to {output.name}"))
+            if config.pace == "live":
+                self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices)
+            else:
+                self._running = OfflineRun(driver, shown, self._performer, config, self._clock, meter)
+            if not self._stopped:
+                self._running.run(on_second)
+            self._check_result(driver)
+            complete = True
+        finally:
+            driver.close()
+            try:
+                self._close(opened, complete)
+            finally:
+                stages.close()
+                report = self._report(stages)
+                self._write_files(report)
+        return report
+
+    def stop(self) -> None:
+        """End the run as if the driver had ended."""
+        self._stopped = True
+        if self._running is not None:
+            self._running.crew.abort()
+
+    def recalibrate(self) -> None:
+        """Take the driver's face of the next second as neutral."""
+        if self._performer is not None:
+            self._performer.recalibrate()
+
+    def _prepare(self) -> tuple[Driver, Stages]:
+        """Open the driver while the models load."""
+        choice: Choice | None = None
+        if self._given_driver is None:
+            choice = choose_driver(self._config, self._notices)
+            check_pace(choice, self._config)
+        assemble = self._assemble or _assembly()
+        pictures = choice.kind != "imagine" if choice is not None else self._given_driver.has_pictures  # type: ignore[union-attr]
+        with ThreadPoolExecutor(1, "prepare") as pool:
+            building = pool.submit(assemble, self._config, self._notices, pictures=pictures)
+            driver = self._given_driver
+            try:
+                if choice is not None:
+                    driver = open_driver(choice, self._config, self._clock, self._notices)
+            except BaseException:
+                if building.exception() is None:
+                    building.result().close()
+                raise
+            try:
+                stages = building.result()
+            except BaseException:
+                if driver is not None:
+                    driver.close()
+                raise
+        return driver or ImagineDriver(stages.imagine, self._config.fps), stages
+
+    def _stream(self, rest: U8, driver: Driver) -> Stream:
+        """Return what outputs need to know before the first picture."""
+        config = self._config
+        height, width = rest.shape[:2]
+        if config.canvas:
+            width, height = config.canvas
+        offline = config.pace == "offline"
+        fps = driver.fps if offline else Fraction(config.fps)
+        return Stream(width, height, fps, self._clock, stamped=offline, audio=driver.audio, seconds=config.seconds)
+
+    def _check_result(self, driver: Driver) -> None:
+        """Raise `DriverError` when a file had no face at all: its video would be a photo that idles."""
+        figures = self._meter.snapshot()
+        if driver.has_pictures and not driver.real_time and not self._stopped and figures["frames_in"]:
+            if figures["tracked"] == 0:
+                raise DriverError(f"driver {driver.name}", f"no face was found in any of its {figures['frames_in']} frames",
+                                  "Give a video in which one face is seen from the front")  # fmt: skip
+
+    def _close(self, opened: list[Output], complete: bool) -> None:
+        """Close the outputs; at live pace a recording is kept even when the run failed, unless it failed itself."""
+        failed = {id(sender.output) for sender in getattr(self._running, "senders", []) if sender.error is not None}
+        live = isinstance(self._running, LiveRun) and self._meter.snapshot()["tracked"] > 0
+        first: Exception | None = None
+        for output in opened:
+            try:
+                output.close(complete=(complete or live) and id(output) not in failed)
+            except Exception as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _report(self, stages: Stages) -> Report:
+        """Return the report of DESIGN.md section 7."""
+        config, figures = self._config, self._meter.snapshot()
+        return {
+            "pace": config.pace, "source": config.source, "driver": config.driver, "output": list(config.output),
+            **figures, "apparent_lag_ms": None, "memory_mb": resident_mb(),
+            "device": {"asked": config.device, "got": stages.device},
+            "machine": machine_card(), "versions": versions(),
+        }  # fmt: skip
+
+    def _write_files(self, report: Report) -> None:
+        """Write report and trace where asked."""
+        if self._trace is not None and self._config.trace:
+            self._trace.save(Path(self._config.trace))
+        if self._config.report and self._config.report != "-":
+            path = Path(self._config.report)
+            try:
+                write_atomically(path, json.dumps(report, indent=1) + "\n")
+            except OSError as error:
+                raise OutputError(f"report {path}", str(error.strerror or error), "Choose a writable --report FILE") from None
+
+
+class _OnCanvas:
+    """An output behind the fixed canvas."""
+
+    def __init__(self, output: Output, config: Config) -> None:
+        assert config.canvas is not None
+        self._output, self._canvas = output, Canvas(*config.canvas)
+
+    @property
+    def name(self) -> str:
+        """Name of the output."""
+        return self._output.name
+
+    def open(self, stream: Stream) -> None:
+        """Open the output."""
+        self._output.open(stream)
+
+    def send(self, composite: Composite) -> None:
+        """Place the picture on the canvas and pass it on."""
+        self._output.send(Composite(composite.seq, composite.captured_ns, self._canvas.place(composite.rgb),
+                                    composite.predicted_for_ns, composite.driven))  # fmt: skip
+
+    def close(self, complete: bool) -> None:
+        """Close the output."""
+        self._output.close(complete)
+
+
+def run(config: Config, **parts: Any) -> Report:
+    """Run the engine once and return its report; `parts` as in `Engine` (driver, outputs, assemble, clock, notices)."""
+    return Engine(config, **parts).run()
+
+
+def _as_driver(driver: Driver | Iterable[U8], config: Config) -> Driver:
+    """Return `driver`, or the pictures it yields as a driver of `config.fps`."""
+    if hasattr(driver, "real_time"):
+        return driver  # type: ignore[return-value]
+    return Pictures(driver, config.fps)  # type: ignore[arg-type]
+
+
+def _assembly() -> Assemble:
+    """Return the real assembly; imported here so that fakes need no models."""
+    from realtime.assembly import assemble
+
+    return assemble
