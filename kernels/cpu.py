@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from kernels import raster, sampling
+from kernels import raster, sampling, shade
 from kernels.arrays import check, check_size, check_writable
 from kernels.workers import parallel_region, worker_count
 
@@ -150,3 +150,41 @@ def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writabl
 
 def _check_picture(shape: tuple[int, ...]) -> None:
     check_size(shape[0], shape[1])
+
+
+def source_visibility(map_: BackwardMap, source_vertices: F32, triangles: I32, source_depth: F32) -> U8:
+    """Return 1 for each covered pixel whose source texel the photo really shows, 0 for hidden and uncovered ones.
+
+    source_vertices (N, 3) float32 px; triangles (T, 3) int32 as drawn; source_depth (Hs, Ws) float32, the depth of
+    `render_map` at the source pose; returns (H, W) uint8. Shadow-map test at the nearest source pixel, biased by one
+    pixel of the triangle's slope plus 1/64 px. Raises TypeError or ValueError, naming the array.
+    """
+    height, width = map_.triangle.shape
+    _check_map(map_, height, width, "map_")
+    check("source_vertices", source_vertices, (np.float32,), (None, 3))
+    check("triangles", triangles, (np.int32,), (None, 3))
+    check("source_depth", source_depth, (np.float32,), (None, None))
+    out = np.empty((height, width), np.uint8)
+    shade.visible(source_vertices, triangles, source_depth, map_.xy, map_.triangle, out)
+    return out
+
+
+def crop_tensor(
+    image: npt.NDArray[Any], affine: npt.NDArray[np.float64], out: npt.NDArray[Any], *, scale: float = 1.0,
+    offset: float = 0.0,
+) -> npt.NDArray[Any]:  # fmt: skip
+    """Crop at an affine straight into a network's planes: out[0, c, y, x] = sample * scale + offset.
+
+    image (Hs, Ws, C) uint8 or float32; affine (2, 3) float64 takes output (x, y, 1) to source (column, row), px, pixel
+    centres at integers; out (1, C, H, W) float32, float16 or uint8 (clipped, rounded), returned. Bilinear, edge pixels
+    repeated; a minifying affine aliases. Raises TypeError or ValueError, naming the array.
+    """
+    check("image", image, (np.uint8, np.float32), (None, None, None))
+    _check_picture(image.shape)
+    check("affine", affine, (np.float64,), (2, 3))
+    check("out", out, (np.float32, np.float16, np.uint8), (1, image.shape[2], None, None))
+    check_writable("out", out)
+    half = out.dtype == np.float16
+    planes = (out.view(np.uint16) if half else out)[0]
+    shade.tensor_from_affine(image, affine, np.float32(scale), np.float32(offset), half, planes)
+    return out

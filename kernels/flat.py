@@ -116,8 +116,8 @@ def draw_band(
         area = aa * bb - ab * ab
         inverse = 0.0 if area == 0.0 else 1.0 / area
         p = (x1, y1, ax, ay, bx, by, aa, ab, bb, inverse)
-        left, right = np.int64(box[k, 0]), np.int64(box[k, 2])
-        first, last = max(np.int64(box[k, 1]), top), min(np.int64(box[k, 3]), bottom - 1)
+        left, right = int(box[k, 0]), int(box[k, 2])
+        first, last = max(int(box[k, 1]), top), min(int(box[k, 3]), bottom - 1)
         # how far rounding can move u and v: products of three lengths, a dozen roundings, taken eight times too large
         reach = (abs(ax) + abs(ay) + abs(bx) + abs(by)) + (right - left) + (last - first) + 2.0
         slack = 1e-14 * (aa + bb) * reach * (reach + abs(x1) + abs(y1)) * abs(inverse)
@@ -157,12 +157,12 @@ def draw_band(
                 high = min(high, cross)
             # columns that may be inside are start..stop, those that surely are, sure_start..sure_stop
             low, high = max(low + x1, -1.0), min(high + x1, right + 1.0)
-            start = max(np.int64(np.ceil(low - blur)), left)
-            stop = min(np.int64(np.floor(high + blur)), right)
-            sure_start = max(np.int64(np.ceil(low + blur)), left)
+            start = max(int(np.ceil(low - blur)), left)
+            stop = min(int(np.floor(high + blur)), right)
+            sure_start = max(int(np.ceil(low + blur)), left)
             if start > stop:
                 continue
-            sure_stop = max(min(np.int64(np.floor(high - blur)), right), -1)
+            sure_stop = max(min(int(np.floor(high - blur)), right), -1)
             depth_row = depth[y]
             triangle_row = triangle[y]
             for x in range(start, min(sure_start, stop + 1)):
@@ -181,8 +181,8 @@ def draw_band(
 
 @exact
 def paint_band(
-    colours: Any, triangles: Any, triangle: Any, left: int, top: int, right: int, bottom: int, three: float, bias: float,
-    out: Any,
+    colours: Any, triangles: Any, triangle: Any, left: int, top: int, right: int, bottom: int, three: float,
+    bias: float, out: Any,
 ) -> None:  # fmt: skip
     """Write the mean vertex colour of each covered pixel's triangle into columns [left, right), rows [top, bottom).
 

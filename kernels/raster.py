@@ -15,7 +15,7 @@ BAND_ROWS = 16
 
 
 BLUR_PX = 1e-5
-"""How far the float64 crossing of an edge and a row may be from the true one: 2^18 px times a few roundings is 1e-10."""
+"""More than the float64 crossing of an edge and a row is ever wrong by: 2^18 px and a few roundings make 1e-10."""
 
 
 @exact

@@ -30,7 +30,7 @@ def vertex_colours(image: Array, vertices: Array) -> Array:
     row = np.rint(np.clip(np.where(known, y, 0.0), 0, height - 1)).astype(np.int64)
     colours = image[row, column]
     colours[~known] = 0
-    return colours
+    return np.asarray(colours)
 
 
 def flat(colours: Array, vertices: Array, triangles: Array, height: int, width: int) -> tuple[Array, Array]:

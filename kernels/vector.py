@@ -1,11 +1,11 @@
-"""One four-lane instruction sequence that Numba cannot find by itself: sample a person's pixel and lay it on the plate."""
+"""The four-lane sequence Numba cannot find by itself: sample a person's pixel and lay it over the plate."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped, unused-ignore]
 from numba import config, types
 from numba.extending import intrinsic
 
@@ -31,6 +31,7 @@ def mix_reference(
 def _mix(
     typingctx: Any, person: Any, offset: Any, pitch: Any, step: Any, fx: Any, fy: Any, plate: Any, out: Any, at: Any
 ) -> Any:
+    del typingctx, offset, pitch, step, fx, fy, at  # Numba passes their types; the signature below fixes them
     signature = types.void(person, types.uint64, types.uint64, types.uint64, types.float32, types.float32, plate, out,
                            types.uint64)  # fmt: skip
     lanes, byte, word, half = ir.VectorType(ir.FloatType(), 4), ir.IntType(8), ir.IntType(32), ir.IntType(16)
