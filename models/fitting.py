@@ -14,7 +14,7 @@ import numpy as np
 
 from models import rotation
 from models.face import F32, F64, N_UNITS, UNIT, FaceParams
-from models.morphable import EYES, N_MESH, N_POINTS, Eye, Morphable
+from models.morphable import EYES, IOD_MM, N_MESH, Morphable
 from models.motion import N_EXPRESSION
 
 EYEBALL_MM = 12.0
@@ -23,7 +23,8 @@ _SIGMA_Z_MM = 0.9
 _HUBER = 4.0  # in sigmas
 _SCORE_SIGMA = 0.08  # how far a unit may leave MediaPipe's score
 _HOLE_SIGMA = 0.35  # where the scores are known to be blind
-_HOLES = ("cheekPuff", "eyeWideLeft", "eyeWideRight", "noseSneerLeft", "noseSneerRight", "jawLeft", "jawRight",
+_LID_SIGMA = 0.02
+_HOLES = ("cheekPuff", "noseSneerLeft", "noseSneerRight", "jawLeft", "jawRight",
           "jawForward", "mouthLeft", "mouthRight")  # fmt: skip
 
 
@@ -73,6 +74,8 @@ class Fitter:
         prior = np.full(N_EXPRESSION, 1.0)
         prior[:N_UNITS] = 1.0 / _SCORE_SIGMA**2
         prior[[UNIT[u] for u in _HOLES]] = 1.0 / _HOLE_SIGMA**2
+        for unit in ("eyeBlinkLeft", "eyeBlinkRight", "eyeWideLeft", "eyeWideRight"):
+            prior[UNIT[unit]] = 1.0 / _LID_SIGMA**2  # measured (models/lids), not scored
         prior[UNIT["tongueOut"]] = 1e6
         self._prior = prior
         e = model.basis[:, :N_MESH].reshape(N_EXPRESSION, -1).astype(np.float64)
@@ -176,37 +179,30 @@ class Fitter:
         off = head[:, 0, :2] - head[:, 1:, :2].mean(1)
         return np.arcsin(np.clip(off / EYEBALL_MM, -0.9, 0.9)).astype(np.float32)
 
-    def head_of(self, points: F32, camera: Camera, params: FaceParams) -> F64:
-        """The expression-free head that sits exactly on the landmarks under these params, (478, 3) mm."""
-        obs = np.asarray(points, np.float64).copy()
-        obs[:, 2] -= float(np.average(obs[:N_MESH, 2], weights=self.model.rigid[:N_MESH]))
-        head = camera.unproject(obs, params)
-        posed = head - self.model.offsets(params.expression)
-        # z of landmarks has no origin: take the model's
-        posed[:, 2] -= float(np.average((posed - self.model.mean)[:N_MESH, 2], weights=self.model.rigid[:N_MESH]))
-        return posed
+    def exact_head(self, points: F32, camera: Camera, params: FaceParams, head: F32 | F64) -> F64:
+        """The head that projects exactly onto the landmarks under fitted params, expression included, (478, 3) mm.
+
+        x and y come from the landmarks; z too, up to its origin, which landmarks do not have and `head` gives.
+        """
+        k = camera.focal_px / params.translation[2]
+        r = rotation.matrix(params.rotation)
+        cam = np.asarray(points, np.float64) / k
+        cam[:, :2] -= camera.centre / k + params.translation[:2]
+        z = (np.asarray(head, np.float64) + self.model.offsets(params.expression)) @ r[2]
+        w = self.model.rigid[:N_MESH]
+        cam[:, 2] -= float(np.average((cam[:, 2] - z)[:N_MESH], weights=w))
+        return np.asarray(cam @ r)
 
     def identify(self, points: F32, camera: Camera, scores: F32) -> tuple[F64, FaceParams]:
         """Head and params of a face seen for the first time: pose by the mean head, then its own exact shape."""
         model = self.model
         params = self.fit(points, camera, model.mean, scores, iterations=4)
         params = params.with_(expression=np.concatenate([scores, np.zeros(N_EXPRESSION - N_UNITS)]).astype(np.float32))
-        head = self.head_of(points, camera, params)
-        k = IOD_RATIO(head)
-        head = head / k
-        params = params.with_(translation=params.translation * np.array([1.0, 1.0, 1.0]) / k)
-        return head, self.fit(points, camera, head, scores, start=params)
-
-
-def IOD_RATIO(head: F64) -> float:  # noqa: N802
-    """Size of a head against the unit head (outer eye corners 90 mm apart)."""
-    return float(np.linalg.norm(head[33] - head[263]) / 90.0)
-
-
-def openness(head: F32 | F64, eye: Eye) -> float:
-    """Mean opening of an eye over its width, from paired lid points in the head frame."""
-    gap = np.linalg.norm(np.asarray(head)[list(eye.upper)] - np.asarray(head)[list(eye.lower)], axis=1)[1:-1].mean()
-    return float(gap / np.linalg.norm(np.asarray(head)[eye.corners[0]] - np.asarray(head)[eye.corners[1]]))
+        head = self.exact_head(points, camera, params, model.mean) - model.offsets(params.expression)
+        k = float(np.linalg.norm(head[33] - head[263])) / IOD_MM
+        head /= k
+        params = self.fit(points, camera, head, scores, start=params.with_(translation=params.translation / k))
+        return self.exact_head(points, camera, params, head) - model.offsets(params.expression), params
 
 
 def _cross(y: F64) -> F64:
@@ -216,6 +212,3 @@ def _cross(y: F64) -> F64:
     out[:, 1, 0], out[:, 1, 2] = -y[:, 2], y[:, 0]
     out[:, 2, 0], out[:, 2, 1] = y[:, 1], -y[:, 0]
     return out
-
-
-__all__ = ["EYEBALL_MM", "N_POINTS", "Camera", "Fitter", "openness"]

@@ -6,6 +6,7 @@
 2. The 52 units are a ridge regression of head-space motion on MediaPipe's scores within each person, mirrored copies
    included, drawn towards the CC0 MakeHuman units (`embed_units.py`), so a unit the clips never show keeps that shape.
 3. What the units leave over is spanned by principal components: the learned part of the expression.
+   eyeBlink and eyeWide are not MediaPipe's scores but the measured closure of the lids (`models/lids.py`): 1 is shut.
 4. Identity components are the principal components of every person's expression-free head.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models import lids
 from models.assets import asset_path
 from models.motion import N_LEARNED
 
@@ -116,7 +118,7 @@ def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: f
             h = to_head(z["points"][::step], own, w)
             own = np.median(h, axis=0)
             own = own * (IOD_MM / np.linalg.norm(own[33] - own[263]))
-        clips.append((h, z["scores"][::step].astype(np.float64)))
+        clips.append((h, _with_lids(h, z["scores"][::step])))
     pairs = _pairs(stills, mean, w)
     log.info("%d clips with %d frames, %d pairs of stills", len(clips), sum(len(h) for h, _ in clips), len(pairs))
 
@@ -139,7 +141,8 @@ def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: f
     log.info("learned components, mm: %s ... %s", np.round(sd[:3], 2), np.round(sd[N_LEARNED - 2 : N_LEARNED], 2))
 
     heads = to_head(stills["points"], mean, w)
-    free = heads - (stills["scores"].astype(np.float64) @ units).reshape(heads.shape)
+    scores = np.stack([_with_lids(h[None], s[None])[0] for h, s in zip(heads, stills["scores"], strict=True)])
+    free = heads - (scores @ units).reshape(heads.shape)
     people = [free[i] for i in range(len(free))]
     people += [(h - (s @ units).reshape(h.shape)).mean(0) for h, s in clips]
     n = np.array(people)
@@ -166,11 +169,22 @@ def _pairs(stills: np.lib.npyio.NpzFile, mean: np.ndarray, w: np.ndarray) -> lis
     for i, n in enumerate(names):
         if n.startswith("london_"):
             by_id.setdefault(n.split("/")[1].split("_")[0], []).append(i)
-    return [
-        (to_head(stills["points"][ij], mean, w), stills["scores"][ij].astype(np.float64))
-        for ij in by_id.values()
-        if len(ij) == 2
-    ]
+    out = []
+    for ij in by_id.values():
+        if len(ij) == 2:
+            heads = to_head(stills["points"][ij], mean, w)
+            out.append((heads, _with_lids(heads, stills["scores"][ij])))
+    return out
+
+
+def _with_lids(heads: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Put the measured closure of the lids in the place of the scores for blink and wide eyes."""
+    gaps = np.stack([lids.openness(h) for h in heads])
+    reference = np.percentile(gaps, 75, axis=0) if len(heads) > 2 else gaps.max(0)
+    s = scores.astype(np.float64).copy()
+    for row, gap in zip(s, gaps, strict=True):
+        lids.write_units(row, gap / reference)
+    return s
 
 
 def _unit_swap() -> np.ndarray:

@@ -1,0 +1,170 @@
+"""The source face on its strings: params in, the finished picture out. It never sees a frame of the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from kernels.cpu import BackwardMap, composite, render_map
+from models import lids, transfer
+from models.face import F32, F64, I32, U8, FaceParams
+from models.interior import Patch, eye_patch, gaze_shift, mouth_patch
+from models.morphable import EYES, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
+from models.shell import Shell, build_shell, pose_shell
+from models.source import SourceFace
+from models.transfer import Gains
+
+_FINE_BELOW_PX = 800  # pictures up to this size are held twice as fine, so that one bilinear tap keeps their edges
+Mark = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """The mesh with everything that never changes: texture atlas, where each vertex takes it, triangles."""
+
+    atlas: F32  # (Ha, Wa, 4) colour premultiplied by alpha 0..255, alpha 0..1
+    atlas_xy: F32  # (V, 2) px in the atlas
+    triangles: I32  # (T, 3)
+    shell: Shell
+    patches: tuple[Patch, ...]  # left eye, right eye, mouth
+
+
+class Puppet:
+    """Renders one prepared source at any params."""
+
+    def __init__(self, source: SourceFace, gains: Gains | None = None, threads: int | None = None,
+                 generator: Any = None) -> None:  # fmt: skip
+        self.source = source
+        self._model = load_morphable()
+        self._threads = threads
+        self._generator = generator
+        self._gains = gains or Gains()
+        self._vector = transfer.gain_vector(self._model, self._gains)
+        self._camera = source.camera
+        self._rest = (source.head + self._model.offsets(source.params.expression)).astype(np.float32)
+        self._lip_gap = _lip_gaps(self._rest)
+        self._sheet = build_sheet(source, self._model, self._rest)
+        h, w = source.image.shape[:2]
+        self._map = BackwardMap.empty(h, w)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the picture, px."""
+        return self.source.image.shape[1], self.source.image.shape[0]
+
+    def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains | None = None, *,
+                 absolute: bool = False) -> FaceParams:  # fmt: skip
+        """Params of the source for a driver's params, see `transfer.retarget`."""
+        vector = self._vector if gains is None or gains == self._gains else transfer.gain_vector(self._model, gains)
+        return transfer.retarget(self.source.params, driver, neutral, gains or self._gains, vector, absolute=absolute)
+
+    def vertices(self, params: FaceParams) -> F32:
+        """Every vertex of the sheet at the target, (V, 3) px with nearness; the first 468 are the face mesh."""
+        head = self.head(params)
+        s, cam = self._sheet, self._camera
+        face = cam.project(head[:N_MESH], params)
+        loop = s.shell.outline
+        shell = pose_shell(s.shell, self.source.params, params, cam, self.source.points[loop, :2], face[loop, :2],
+                           self._rest[loop])  # fmt: skip
+        jaw = (head[152] - self._rest[152]).astype(np.float32)
+        parts = [face, shell]
+        for i, patch in enumerate(s.patches):
+            v = patch.head + patch.jaw[:, None] * jaw * np.array([0.6, 1.0, 0.0], np.float32)
+            if i < 2:
+                v[:, :2] += patch.bump[:, None] * gaze_shift(self.source.params, params, i)
+            parts.append(cam.project(v, params))
+        return np.concatenate(parts)
+
+    def head(self, params: FaceParams) -> F32:
+        """The source's head at an expression, (478, 3) mm: lids meet when shut, lips never cross."""
+        head = (self.source.head + self._model.offsets(params.expression)).astype(np.float32)
+        close_lids(head, lids.read_units(params.expression), self.source.lid_gap)
+        part_lips(head, self._lip_gap)
+        return head
+
+    def warp(self, params: FaceParams, out: U8 | None = None) -> tuple[U8, F32]:
+        """Map the source to a pose without the generator: the picture (H, W, 3) and the vertices (V, 3)."""
+        v = self.vertices(params)
+        h, w = self.source.image.shape[:2]
+        render_map(v, self._sheet.atlas_xy, self._sheet.triangles, h, w, out=self._map, threads=self._threads)
+        frame = np.empty((h, w, 3), np.uint8) if out is None else out
+        composite(self._sheet.atlas, self.source.plate, self._map, frame, threads=self._threads)
+        return frame, v
+
+    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+        """Render the source at its own params, (H, W, 3), a new array; `mark` is called as each stage ends."""
+        frame, v = self.warp(params)
+        if mark is not None:
+            mark("map")
+        if self._generator is not None:
+            self._generator.paint(frame, v[:N_MESH])
+        if mark is not None:
+            mark("generate")
+            mark("compose")
+        return frame
+
+
+def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
+    """Assemble atlas, mesh, shell and patches of a source; rest (478, 3) mm is its head with its expression."""
+    from models.plate import premultiplied_person
+
+    cam = source.camera
+    h, w = source.image.shape[:2]
+    shell = build_shell(source.points, source.params, cam, source.matte, model.triangles, rest[:N_MESH])
+    patches = (*(eye_patch(source.image, source.points, rest, source.params, cam, e) for e in EYES),
+               mouth_patch(source.image, source.points, rest, source.params, cam))  # fmt: skip
+    person = premultiplied_person(source.image, source.matte, source.plate)
+    fine = 2 if max(h, w) <= _FINE_BELOW_PX else 1
+    if fine == 2:
+        m = np.array([[2.0, 0, 0], [0, 2.0, 0]])
+        person = cv2.warpAffine(person, m, (2 * w - 1, 2 * h - 1), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # patches stand in a strip to the right of the picture
+    strip_w = max(p.texture.shape[1] for p in patches) + 2
+    strip_h = sum(p.texture.shape[0] + 2 for p in patches)
+    atlas = np.zeros((max(person.shape[0], strip_h), person.shape[1] + strip_w, 4), np.float32)
+    atlas[: person.shape[0], : person.shape[1]] = person
+    xy = [source.points[:N_MESH, :2] * fine, shell.points * fine]
+    tri = [model.triangles, shell.triangles]
+    base, y = N_MESH + len(shell.points), 1
+    for p in patches:
+        ph, pw = p.texture.shape[:2]
+        x = person.shape[1] + 1
+        atlas[y : y + ph, x : x + pw, :3] = p.texture
+        atlas[y : y + ph, x : x + pw, 3] = 1.0
+        xy.append(p.texture_xy + np.array([x, y], np.float32))
+        tri.append(p.triangles + base)
+        base += len(p.texture_xy)
+        y += ph + 2
+    return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), shell, patches)
+
+
+def close_lids(head: F32, closed: F64, gap: F64) -> None:
+    """Bring the lids (478, 3) to a signed closure (2,): the gap becomes its share of the open gap, shut is touching."""
+    want = gap * lids.gap_ratio(closed)
+    for eye, target in zip(EYES, want, strict=True):
+        now = lids.eye_openness(head, eye)
+        if now < 1e-4:
+            continue
+        k = np.float32(np.clip(target / now, 0.0, 1.6))
+        up, low = list(eye.upper), list(eye.lower)
+        d = head[up] - head[low]
+        line = head[low] + 0.2 * (d - k * d)
+        head[low] = line
+        head[up] = line + k * d
+
+
+def _lip_gaps(head: F32) -> F32:
+    return np.asarray(head[list(LOWER_INNER_LIP), 1] - head[list(UPPER_INNER_LIP), 1])
+
+
+def part_lips(head: F32, rest_gap: F32) -> None:
+    """Keep the inner lips (478, 3) from crossing farther than they do in the photo; both give way alike."""
+    up, low = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
+    over = np.minimum(rest_gap, 0.0) - (head[low, 1] - head[up, 1])
+    push = 0.5 * np.maximum(over, 0.0)
+    head[up, 1] -= push
+    head[low, 1] += push

@@ -1,0 +1,178 @@
+"""The shell: hair, ears, neck and shoulders as a mesh around the face that follows the head and fades into the body.
+
+Shell vertices near the face take over its outline's own motion, so the skin never tears; farther out they turn rigidly
+with the head at the depth of the skull; below the chin the turn fades out first, the sway of the neck fades slowly
+towards the bottom of the picture. Where a picture's edge cuts the person, nothing is pulled in from outside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from models import rotation
+from models.face import F32, I32, FaceParams
+from models.fitting import Camera
+from models.morphable import FACE_OVAL, N_MESH
+
+PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, head frame
+SPACING_IOD = 0.17
+OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
+SKULL_DEPTH_MM = 30.0  # hair lies this much deeper than the outline of the face
+_EDGE_PIN_IOD = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Shell:
+    """Vertices around the face, px of the source picture, with what they follow."""
+
+    points: F32  # (S, 2) px
+    head: F32  # (S, 3) mm, head frame, at the depth they turn with
+    turn: F32  # (S,) 0..1 share of the head's rotation about the neck
+    sway: F32  # (S,) 0..1 share of the neck's translation and scale
+    outline: I32  # (L,) mesh vertices that bound the face
+    follow: F32  # (S, L) share of each outline vertex's own motion
+    pin: F32  # (S, 4) room at the left, right, top and bottom edge: 0 holds an inward motion, 1 lets it
+    triangles: I32  # (T, 3) into [mesh 0..467 | shell 468..]
+
+
+def smoothstep(lo: float, hi: float, x: F32) -> F32:
+    """Cubic step from 0 at `lo` to 1 at `hi`."""
+    t = np.clip((x - lo) / (hi - lo), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
+
+
+def face_outline(points: F32, triangles: I32, size: tuple[int, int]) -> I32:
+    """Mesh vertices that bound the face in the picture: the face oval, or the hull where a turn folds the oval.
+
+    points (468+, 2) px; size (width, height).
+    """
+    oval = np.array(FACE_OVAL, np.int32)
+    hull = cv2.convexHull(points[:N_MESH].astype(np.float32), returnPoints=False).ravel().astype(np.int32)
+    poly = points[oval].astype(np.float32)
+    hull_area = cv2.contourArea(points[hull].astype(np.float32))
+    inside = [cv2.pointPolygonTest(poly.reshape(-1, 1, 2), (float(x), float(y)), True) for x, y in points[:N_MESH]]
+    slack = 0.004 * float(np.ptp(poly[:, 1]))
+    folded = min(inside) < -slack or cv2.contourArea(poly) < 0.85 * hull_area
+    return hull if folded else oval
+
+
+def build_shell(
+    points: F32, params: FaceParams, camera: Camera, matte: F32, triangles: I32, mesh_head: F32
+) -> Shell:
+    """Lay the shell over a source picture.
+
+    points (478, 3) px; params, camera of the source; matte (H, W) 0..1; triangles (T, 3) of the mesh; mesh_head
+    (468, 3) mm, the source mesh in the head frame with its expression.
+    """
+    h, w = matte.shape
+    iod = camera.focal_px / params.translation[2] * 90.0
+    spacing = SPACING_IOD * iod
+    reach = int(0.22 * iod) | 1
+    region = cv2.dilate((matte > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
+    loop = face_outline(points[:, :2], triangles, (w, h))
+    poly = points[loop, :2].astype(np.float32)
+    xs = np.linspace(-0.5, w - 0.5, max(3, int(np.ceil(w / spacing)) + 1))
+    ys = np.linspace(-0.5, h - 0.5, max(3, int(np.ceil(h / spacing)) + 1))
+    gx, gy = np.meshgrid(xs, ys)
+    gx = gx.copy()
+    gx[1::2, 1:-1] += 0.5 * (xs[1] - xs[0])  # staggered rows: better shaped triangles
+    gx[:, -2] = np.minimum(gx[:, -2], xs[-1] - 0.4 * (xs[1] - xs[0]))
+    grid = np.column_stack([gx.ravel(), gy.ravel()]).astype(np.float32)
+    near = np.clip(np.rint(grid).astype(int), 0, [w - 1, h - 1])
+    distance = np.array([cv2.pointPolygonTest(poly.reshape(-1, 1, 2), (float(x), float(y)), True) for x, y in grid])
+    keep = region[near[:, 1], near[:, 0]] & (distance < -0.13 * iod)
+    grid = grid[keep]
+
+    tri = _triangulate(poly, grid, loop, 2.6 * spacing, (w, h))
+    shell_px = grid
+    # depth: continues the outline near the face, the skull's farther out
+    d = np.linalg.norm(shell_px[:, None] - poly[None], axis=2)
+    near_w = 1.0 / (d + 0.02 * iod) ** 2
+    near_w /= near_w.sum(1, keepdims=True)
+    z_line = near_w @ mesh_head[loop, 2]
+    dist = d.min(1)
+    z = z_line + (max(float(mesh_head[loop, 2].max()), 45.0) + SKULL_DEPTH_MM - z_line) * smoothstep(0.0, 0.5, dist / iod)
+    head = at_depth(shell_px, z, params, camera)
+    follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
+
+    r = rotation.matrix(params.rotation)
+    down = r[:2, 1] / max(1e-6, float(np.linalg.norm(r[:2, 1])))
+    side = np.array([down[1], -down[0]])
+    chin = points[152, :2]
+    u = ((shell_px - chin) @ down / iod).astype(np.float32)
+    v = np.abs((shell_px - chin) @ side / iod).astype(np.float32)
+    turn = 1.0 - smoothstep(-0.15, 0.85, u + 0.35 * smoothstep(0.9, 2.2, v) * (u > -0.5))
+    room = max(float((h - 0.5 - chin[1]) / iod), 1.2)
+    sway = 1.0 - smoothstep(0.15, max(min(room, 4.0), 1.6), u + 0.25 * smoothstep(1.0, 2.5, v) * (u > 0))
+    edge = _EDGE_PIN_IOD * iod
+    pin = np.stack([smoothstep(0.0, edge, q) for q in (shell_px[:, 0] + 0.5, w - 0.5 - shell_px[:, 0],
+                                                       shell_px[:, 1] + 0.5, h - 0.5 - shell_px[:, 1])], 1)  # fmt: skip
+    return Shell(shell_px.astype(np.float32), head.astype(np.float32), turn, sway, loop, follow, pin, tri)
+
+
+def pose_shell(
+    shell: Shell, source: FaceParams, target: FaceParams, camera: Camera, outline_from: F32, outline_to: F32,
+    outline_head: F32,
+) -> F32:  # fmt: skip
+    """Move the shell to a target pose, (S, 3) px with nearness.
+
+    outline_from, outline_to (L, 2) px: the outline in the source and at the target; outline_head (L, 3) mm at the
+    source's expression.
+    """
+    r_s, r_t = rotation.matrix(source.rotation), rotation.matrix(target.rotation)
+    pivot = target.with_(rotation=source.rotation, translation=_pivoted(source, target, r_s, r_t))
+    swayed = camera.project(shell.head, pivot)[:, :2] - shell.points
+    full = camera.project(shell.head, target)
+    turned = full[:, :2] - shell.points - swayed
+    own = outline_to - camera.project(outline_head, target)[:, :2]
+    move = shell.sway[:, None] * swayed + shell.turn[:, None] * turned + shell.follow @ own
+    for axis, (low, high) in enumerate(((0, 1), (2, 3))):
+        m = move[:, axis]
+        move[:, axis] = np.where(m > 0, m * shell.pin[:, low], m * shell.pin[:, high])
+    out = np.empty((len(shell.points), 3), np.float32)
+    out[:, :2] = shell.points + move
+    out[:, 2] = full[:, 2]
+    return out
+
+
+def _pivoted(source: FaceParams, target: FaceParams, r_s: F32, r_t: F32) -> F32:
+    """Translation that carries the neck to its target while the head keeps its source rotation."""
+    return np.asarray(target.translation + (r_t - r_s) @ PIVOT_MM * np.array([1.0, 1.0, 0.0]))
+
+
+def at_depth(px: F32, z: F32, params: FaceParams, camera: Camera) -> F32:
+    """Head-frame points (N, 3) mm that project onto `px` and have head depth `z`."""
+    r = rotation.matrix(params.rotation)
+    cam = (px - camera.centre) * (params.translation[2] / camera.focal_px) - params.translation[:2]
+    # cam_xy = R[:2, :2] v_xy + R[:2, 2] z
+    v = np.linalg.solve(r[:2, :2], (cam - np.outer(z, r[:2, 2])).T).T
+    return np.column_stack([v, z])
+
+
+def _triangulate(poly: F32, grid: F32, loop: I32, longest: float, size: tuple[int, int]) -> I32:
+    """Delaunay over outline and grid without the inside of the face; ids into [mesh | shell]."""
+    pts = np.vstack([poly, grid])
+    ids = np.concatenate([loop, N_MESH + np.arange(len(grid))]).astype(np.int32)
+    lo, hi = pts.min(0) - 10, pts.max(0) + 10
+    sub = cv2.Subdiv2D((int(lo[0]), int(lo[1]), int(hi[0] - lo[0]) + 1, int(hi[1] - lo[1]) + 1))
+    seen: dict[tuple[float, float], int] = {}
+    for i, (x, y) in enumerate(pts.astype(np.float32)):
+        sub.insert((float(x), float(y)))
+        seen[(float(x), float(y))] = i
+    out = []
+    ring = poly.reshape(-1, 1, 2).astype(np.float32)
+    for t in sub.getTriangleList().reshape(-1, 3, 2):
+        tri = [seen.get((float(x), float(y)), -1) for x, y in t]
+        if min(tri) < 0:
+            continue
+        c = t.mean(0)
+        if cv2.pointPolygonTest(ring, (float(c[0]), float(c[1])), False) > 0:
+            continue
+        edges = np.linalg.norm(t - np.roll(t, 1, axis=0), axis=1)
+        if edges.max() > longest and max(tri) >= len(poly):
+            continue
+        out.append(ids[tri])
+    return np.array(out, np.int32).reshape(-1, 3)
