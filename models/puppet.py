@@ -19,6 +19,7 @@ from models.source import SourceFace
 from models.transfer import Gains
 
 _FINE_BELOW_PX = 800  # pictures up to this size are held twice as fine, so that one bilinear tap keeps their edges
+_FAR_BEHIND_PX = 10_000.0
 Mark = Callable[[str], None]
 
 
@@ -76,7 +77,10 @@ class Puppet:
             v = patch.head + patch.jaw[:, None] * jaw * np.array([0.6, 1.0, 0.0], np.float32)
             if i < 2:
                 v[:, :2] += patch.bump[:, None] * gaze_shift(self.source.params, params, i)
-            parts.append(cam.project(v, params))
+            moved = cam.project(v, params)
+            # Behind all skin: a flat patch would pierce the curved corners of mouth and eyes.
+            moved[:, 2] -= _FAR_BEHIND_PX
+            parts.append(moved)
         return np.concatenate(parts)
 
     def head(self, params: FaceParams) -> F32:

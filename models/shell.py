@@ -20,7 +20,7 @@ from models.morphable import FACE_OVAL, N_MESH
 PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, head frame
 SPACING_IOD = 0.17
 OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
-SKULL_DEPTH_MM = 30.0  # hair lies this much deeper than the outline of the face
+SKULL_DEPTH_MM = 50.0  # hair turns at this depth, between the outline of the face and the crown
 _EDGE_PIN_IOD = 0.8
 
 
@@ -94,7 +94,7 @@ def build_shell(
     near_w /= near_w.sum(1, keepdims=True)
     z_line = near_w @ mesh_head[loop, 2]
     dist = d.min(1)
-    z = z_line + (max(float(mesh_head[loop, 2].max()), 45.0) + SKULL_DEPTH_MM - z_line) * smoothstep(0.0, 0.5, dist / iod)
+    z = z_line + (SKULL_DEPTH_MM - z_line) * smoothstep(0.0, 0.9, dist / iod)
     head = at_depth(shell_px, z, params, camera)
     follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
 
