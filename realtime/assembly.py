@@ -1,0 +1,119 @@
+"""The one place where the engine meets the face models: builds the real stages of a run."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from models.face import FaceParams
+from models.transfer import Gains
+from realtime.config import Config
+from realtime.errors import UserError
+from realtime.fallback import HoldLast, Sway
+from realtime.notices import Notice, Notices
+from realtime.stages import Imagine, Mark, Predictor, Puppet, Stages, Tracker
+from realtime.types import U8
+
+
+def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
+    """Build the stages, tracker and source at the same time; `pictures`: the driver needs a tracker.
+
+    Raises `UserError` when the source, or a model file, cannot be used.
+    """
+    from models.calibration import Calibration
+    from models.motion import blend, neutral_params
+
+    source = source_path(config, notices)
+    with ThreadPoolExecutor(2, "assemble") as pool:
+        tracker = pool.submit(_tracker, config) if pictures else None
+        puppet = pool.submit(_puppet, config, source)
+        made = puppet.result()
+        tracking = tracker.result() if tracker is not None else None
+    return Stages(tracking, Calibration(config.neutral), _predictor(), _imagine(config), made, neutral_params(), blend,
+                  device="cpu")  # fmt: skip
+
+
+def _predictor() -> Predictor:
+    """Return the model that looks ahead, or one that does not while there is none."""
+    if importlib.util.find_spec("models.dynamics") is None:
+        return HoldLast()
+    made: Predictor = importlib.import_module("models.dynamics").Predictor()
+    return made
+
+
+def _imagine(config: Config) -> Imagine:
+    """Return the model of free motion, or a plain sway while there is none."""
+    if importlib.util.find_spec("models.imagine") is None:
+        return Sway(config.seed)
+    made: Imagine = importlib.import_module("models.imagine").Imagine(config.seed)
+    return made
+
+
+def source_path(config: Config, notices: Notices) -> Path:
+    """Return the source picture, or the portrait that matplotlib ships (public domain) when none is given."""
+    if config.source:
+        return Path(config.source).expanduser()
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is not None and spec.origin is not None:
+        path = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+        if path.exists():
+            notices(Notice("chose", "source: Grace Hopper, a public-domain portrait (give your own with --source face.jpg)"))
+            return path
+    raise UserError("the default portrait", "matplotlib, which brings it, is not installed", "Give --source face.jpg")
+
+
+def picture_size(config: Config, source: Path) -> int:
+    """Return the longer side in px: `--size`, or what fits the canvas, or the default."""
+    if config.size is not None:
+        return config.size
+    if config.canvas is None:
+        return config.default_size
+    from PIL import Image
+
+    try:
+        with Image.open(source) as picture:
+            width, height = picture.size
+            turned = picture.getexif().get(0x0112, 1) >= 5
+    except (OSError, ValueError):
+        return config.default_size  # `prepare_source` says what is wrong with it
+    if turned:
+        width, height = height, width
+    k = min(config.canvas[0] / width, config.canvas[1] / height)
+    return max(64, round(max(width, height) * k))
+
+
+def _tracker(config: Config) -> Tracker:
+    """Load the tracking networks."""
+    from models.tracking import FaceTracker
+
+    return FaceTracker(config.device, config.threads)
+
+
+def _puppet(config: Config, source: Path) -> Puppet:
+    """Prepare the source and hang it on its strings."""
+    from models.puppet import Puppet as SourcePuppet
+    from models.source import prepare_source
+
+    prepared = prepare_source(source, picture_size(config, source))
+    return _Puppet(SourcePuppet(prepared, config.gains, config.threads), config.absolute)
+
+
+class _Puppet:
+    """The puppet with the run's choice of relative or absolute motion."""
+
+    def __init__(self, puppet: Any, absolute: bool) -> None:
+        self._puppet, self._absolute = puppet, absolute
+        self.size: tuple[int, int] = puppet.size
+
+    def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains) -> FaceParams:
+        """Return the source's params for the driver's."""
+        params: FaceParams = self._puppet.retarget(driver, neutral, gains, absolute=self._absolute)
+        return params
+
+    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+        """Return the picture at `params`."""
+        rgb: U8 = self._puppet.render(params, mark)
+        return rgb
