@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +11,8 @@ from models.face import FaceParams
 from models.transfer import Gains
 from realtime.config import Config
 from realtime.errors import UserError
-from realtime.fallback import HoldLast, Sway
 from realtime.notices import Notice, Notices
-from realtime.stages import Imagine, Mark, Predictor, Puppet, Stages, Tracker
+from realtime.stages import Mark, Puppet, Stages, Tracker
 from realtime.types import U8
 
 
@@ -24,6 +22,8 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     Raises `UserError` when the source, or a model file, cannot be used.
     """
     from models.calibration import Calibration
+    from models.dynamics import Predictor
+    from models.imagine import Imagine
     from models.motion import blend, neutral_params
 
     source = source_path(config, notices)
@@ -32,24 +32,8 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
         puppet = pool.submit(_puppet, config, source)
         made = puppet.result()
         tracking = tracker.result() if tracker is not None else None
-    return Stages(tracking, Calibration(config.neutral), _predictor(), _imagine(config), made, neutral_params(), blend,
+    return Stages(tracking, Calibration(config.neutral), Predictor(), Imagine(config.seed), made, neutral_params(), blend,
                   device="cpu")  # fmt: skip
-
-
-def _predictor() -> Predictor:
-    """Return the model that looks ahead, or one that does not while there is none."""
-    if importlib.util.find_spec("models.dynamics") is None:
-        return HoldLast()
-    made: Predictor = importlib.import_module("models.dynamics").Predictor()
-    return made
-
-
-def _imagine(config: Config) -> Imagine:
-    """Return the model of free motion, or a plain sway while there is none."""
-    if importlib.util.find_spec("models.imagine") is None:
-        return Sway(config.seed)
-    made: Imagine = importlib.import_module("models.imagine").Imagine(config.seed)
-    return made
 
 
 def source_path(config: Config, notices: Notices) -> Path:
