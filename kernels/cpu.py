@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kernels import raster, sampling, shade
 from kernels.arrays import check, check_size, check_writable
-from kernels.workers import parallel_region, worker_count
+from kernels.workers import band_rows, parallel_region, worker_count
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -64,10 +64,12 @@ def render_map(
     _check_map(target, height, width, "out", writable=True)
     snapped, rows = prepare(target_vertices, triangles, width, winding)
     workers = worker_count(threads)
+    planes = np.empty((workers, triangles.shape[0], 6))
     with parallel_region():
         raster.draw(
-            target_vertices, source_xy, triangles, snapped, rows, workers, target.xy, target.triangle, target.depth
-        )
+            target_vertices, source_xy, triangles, snapped, rows, band_rows(height, triangles.shape[0], workers), planes,
+            target.xy, target.triangle, target.depth,
+        )  # fmt: skip
     return target
 
 
@@ -91,6 +93,40 @@ def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: in
         np.copyto(out, plate)
     with parallel_region():
         sampling.compose(person, plate, map_.xy, map_.triangle, workers, out)
+    return out
+
+
+def render_composite(
+    target_vertices: F32, source_xy: F32, triangles: I32, person: F32, plate: U8, out: U8, *,
+    threads: int | None = None, winding: Winding = "both",
+) -> U8:  # fmt: skip
+    """Rasterise the mesh and compose the person over the plate in one pass, with no map in memory.
+
+    Arguments as for `render_map` and `composite`, whose result it equals but for the rounding of a position to
+    float32; returns `out`. Raises TypeError or ValueError, naming the array.
+    """
+    check("target_vertices", target_vertices, (np.float32,), (None, 3))
+    check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
+    check("triangles", triangles, (np.int32,), (None, 3))
+    check("person", person, (np.float32,), (None, None, 4))
+    _check_picture(person.shape)
+    check("plate", plate, (np.uint8,), (None, None, 3))
+    height, width = plate.shape[:2]
+    check_size(height, width)
+    check("out", out, (np.uint8,), (height, width, 3))
+    check_writable("out", out)
+    snapped, rows = prepare(target_vertices, triangles, width, winding)
+    workers = worker_count(threads)
+    planes = np.empty((workers, triangles.shape[0], 6))
+    band = band_rows(height, triangles.shape[0], workers)
+    triangle = np.empty((workers, band, width), np.int32)
+    depth = np.empty((workers, band, width), np.float32)
+    if out is not plate:
+        np.copyto(out, plate)
+    with parallel_region():
+        sampling.fused(
+            target_vertices, source_xy, triangles, snapped, rows, planes, triangle, depth, person, plate, out
+        )
     return out
 
 
@@ -120,7 +156,10 @@ def warm_up() -> None:
     source_xy = np.ascontiguousarray(vertices[:, :2])
     map_ = render_map(vertices, source_xy, np.array([[0, 1, 2]], np.int32), 4, 4)
     plate = np.zeros((4, 4, 3), np.uint8)
-    composite(np.zeros((4, 4, 4), np.float32), plate, map_, plate)
+    triangles = np.array([[0, 1, 2]], np.int32)
+    person = np.zeros((4, 4, 4), np.float32)
+    composite(person, plate, map_, plate)
+    render_composite(vertices, source_xy, triangles, person, plate, plate)
     resample(plate, map_, np.empty_like(plate))
 
 

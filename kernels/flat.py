@@ -98,6 +98,22 @@ def inside(x: float, y: float, p: Any) -> bool:
 
 
 @exact
+def cross(low: float, high: float, sure: bool, value: float, slope: float, inverse: float, margin: float) -> Any:
+    """Narrow a row's columns, counted from p1, to value + slope * column >= 0, and say if a level edge is in doubt.
+
+    inverse: 1 / slope, or 0 for an edge so level that it accepts or refuses the row as a whole, known to +-margin.
+    """
+    if inverse == 0.0:
+        if value < -margin:
+            return np.inf, -np.inf, sure
+        return low, high, sure and value > margin
+    edge = -value * inverse
+    if slope > 0.0:
+        return max(low, edge), high, sure
+    return low, min(high, edge), sure
+
+
+@exact
 def draw_band(
     vertices: Any, triangles: Any, kept: Any, box: Any, start: int, count: int, top: int, bottom: int, triangle: Any,
     depth: Any,
@@ -124,45 +140,37 @@ def draw_band(
         u_dx, v_dx = (bb * ax - ab * bx) * inverse, (aa * bx - ab * ax) * inverse
         u_dy, v_dy = (bb * ay - ab * by) * inverse, (aa * by - ab * ay) * inverse
         s_dx, s_dy = -u_dx - v_dx, -u_dy - v_dy
-        flattest = min(abs(u_dx), abs(v_dx), abs(s_dx))
-        if not slack < 0.01 * flattest or (right - left + 1) * (last - first + 1) <= SMALL_PIXELS:
-            # a sliver, a level edge, no area at all or a tiny box: every pixel by the published test
+        if not slack < 0.01 or (right - left + 1) * (last - first + 1) <= SMALL_PIXELS:
+            # a sliver, no area at all or a tiny box: every pixel by the published test
             for y in range(first, last + 1):
-                for x in range(left, right + 1):
-                    if z > depth[y, x] and inside(np.float64(x), np.float64(y), p):
-                        depth[y, x] = z
-                        triangle[y, x] = t
+                depth_row = depth[y]
+                triangle_row = triangle[y]
+                for x in range(np.uint64(left), np.uint64(right + 1)):
+                    if z > depth_row[x] and inside(np.float64(x), np.float64(y), p):
+                        depth_row[x] = z
+                        triangle_row[x] = t
             continue
-        # each edge crosses row y at column x1 + offset + (y - y1) * lean, known to +-blur; u and v cross at p1
-        blur = slack / flattest
-        u_lean, v_lean, s_lean = -u_dy / u_dx, -v_dy / v_dx, -s_dy / s_dx
-        far = -1.0 / s_dx
+        # an edge crosses row y at a column known to +-blur, or it is level and decides about whole rows
+        u_level, v_level, s_level = abs(u_dx) <= 100 * slack, abs(v_dx) <= 100 * slack, abs(s_dx) <= 100 * slack
+        u_inverse = 0.0 if u_level else 1.0 / u_dx
+        v_inverse = 0.0 if v_level else 1.0 / v_dx
+        s_inverse = 0.0 if s_level else 1.0 / s_dx
+        blur = slack * max(abs(u_inverse), abs(v_inverse), abs(s_inverse))
+        margin = slack * (1.0 + 100.0 * reach)
         for y in range(first, last + 1):
             py = np.float64(y) - y1
-            low, high = -np.inf, np.inf
-            cross = u_lean * py
-            if u_dx > 0.0:
-                low = max(low, cross)
-            else:
-                high = min(high, cross)
-            cross = v_lean * py
-            if v_dx > 0.0:
-                low = max(low, cross)
-            else:
-                high = min(high, cross)
-            cross = far + s_lean * py
-            if s_dx > 0.0:
-                low = max(low, cross)
-            else:
-                high = min(high, cross)
+            low, high, sure = -np.inf, np.inf, True
+            low, high, sure = cross(low, high, sure, u_dy * py, u_dx, u_inverse, margin)
+            low, high, sure = cross(low, high, sure, v_dy * py, v_dx, v_inverse, margin)
+            low, high, sure = cross(low, high, sure, 1.0 + s_dy * py, s_dx, s_inverse, margin)
             # columns that may be inside are start..stop, those that surely are, sure_start..sure_stop
-            low, high = max(low + x1, -1.0), min(high + x1, right + 1.0)
+            low, high = min(max(low + x1, -1.0), right + 2.0), min(max(high + x1, -2.0), right + 1.0)
             start = max(int(np.ceil(low - blur)), left)
             stop = min(int(np.floor(high + blur)), right)
-            sure_start = max(int(np.ceil(low + blur)), left)
             if start > stop:
                 continue
-            sure_stop = max(min(int(np.floor(high - blur)), right), -1)
+            sure_start = max(int(np.ceil(low + blur)), left)
+            sure_stop = max(min(int(np.floor(high - blur)), right), -1) if sure else -1
             depth_row = depth[y]
             triangle_row = triangle[y]
             for x in range(start, min(sure_start, stop + 1)):

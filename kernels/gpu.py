@@ -81,7 +81,8 @@ class Mapper:
         keys, triangle = self._buffers(height, width, stream)
         for step in (0, 1):
             self._per_triangle("map_draw", triangles, stream, vertices, triangles, np.int32(triangles.shape[0]),
-                               np.int32(height), np.int32(width), np.int32(facing), np.int32(step), keys, triangle)  # fmt: skip
+                               np.int32(height), np.int32(width), np.int32(facing), np.int32(step), keys,
+                               triangle)  # fmt: skip
         xy = self._cupy.empty((height, width, 2), np.float32)
         depth = self._cupy.empty((height, width), np.float32)
         self._per_pixel("map_write", height * width, stream, vertices, source_xy, triangles, np.int32(height),
@@ -89,7 +90,7 @@ class Mapper:
         return xy, triangle, depth
 
     def composite(self, person: Any, plate: Any, xy: Any, triangle: Any, out: Any, *, stream: Any = None) -> Any:
-        """Lay the sampled person over the plate, as `cpu.composite`: person (Hs, Ws, 4) float32, out (H, W, 3) uint8."""
+        """Lay the sampled person (Hs, Ws, 4) float32 over the plate (H, W, 3) uint8, as `cpu.composite`."""
         self._check("person", person, "float32", (None, None, 4))
         self._check("plate", plate, "uint8", (None, None, 3))
         height, width = plate.shape[:2]
@@ -108,9 +109,10 @@ class Mapper:
         self._check("affine", affine, "float64", (2, 3))
         self._check("out", out, "float32 float16 uint8", (1, image.shape[2], None, None))
         height, width = out.shape[2:]
-        self._per_pixel("crop_tensor", height * width, stream, image, np.int32(image.shape[0]), np.int32(image.shape[1]),
-                        np.int32(image.shape[2]), affine, np.float32(scale), np.float32(offset),
-                        np.int32(KINDS[out.dtype.name]), np.int32(height), np.int32(width), out)  # fmt: skip
+        self._per_pixel("crop_tensor", height * width, stream, image, np.int32(image.shape[0]),
+                        np.int32(image.shape[1]), np.int32(image.shape[2]), affine, np.float32(scale),
+                        np.float32(offset), np.int32(KINDS[out.dtype.name]), np.int32(height), np.int32(width),
+                        out)  # fmt: skip
         return out
 
     def _buffers(self, height: int, width: int, stream: Any) -> tuple[Any, Any]:

@@ -10,9 +10,6 @@ from numba import prange
 from kernels.coverage import SUBPIXEL, clip, crossing, edge_bias, row_ranges, snap
 from kernels.jit import exact, interpolating, parallel
 
-BAND_ROWS = 16
-"""Rows of one band: 16 x 1024 pixels of map stay in a 256 KiB cache, and 512 rows give 32 bands to balance."""
-
 
 BLUR_PX = 1e-5
 """More than the float64 crossing of an edge and a row is ever wrong by: 2^18 px and a few roundings make 1e-10."""
@@ -29,31 +26,30 @@ def prepare(vertices: Any, triangles: Any, facing: int, width: int) -> Any:
 
 
 @exact
-def clear(xy: Any, triangle: Any, depth: Any, count: int) -> None:
+def clear(triangle: Any, depth: Any, count: int) -> None:
     """Reset the first `count` rows: one plain loop a buffer, which the compiler turns into wide stores."""
     width = depth.shape[1]
     for r in range(count):
-        depth_row, triangle_row, xy_row = depth[r], triangle[r], xy[r].reshape(-1)
+        depth_row, triangle_row = depth[r], triangle[r]
         for x in range(width):
             depth_row[x] = -np.inf
         for x in range(width):
             triangle_row[x] = -1
-        for x in range(2 * width):
-            xy_row[x] = 0.0
 
 
 @interpolating
 def draw_band(
-    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, top: int, bottom: int, xy: Any, triangle: Any,
-    depth: Any,
+    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, top: int, bottom: int, triangle: Any,
+    depth: Any, planes: Any,
 ) -> None:  # fmt: skip
-    """Draw rows [top, bottom) of the map into buffers whose row 0 is `top`.
+    """Draw rows [top, bottom) of triangle ids and depth into buffers whose row 0 is `top`.
 
-    vertices (N, 3) float32; source (N, 2) float32; triangles (T, 3) int32; snapped, rows from `prepare`;
-    xy (R, W, 2) float32; triangle (R, W) int32; depth (R, W) float32, all with R >= bottom - top.
+    vertices (N, 3) float32; source (N, 2) float32; triangles (T, 3) int32; snapped, rows from `prepare`; triangle
+    (R, W) int32 and depth (R, W) float32 with R >= bottom - top; planes (T, 6) float64 receives the source position
+    of each triangle drawn: u = planes[0] + planes[1] * x + planes[2] * y, v likewise from planes[3:].
     """
     width = depth.shape[1]
-    clear(xy, triangle, depth, bottom - top)
+    clear(triangle, depth, bottom - top)
     for t in range(triangles.shape[0]):
         if rows[t, 1] < top or rows[t, 0] >= bottom or rows[t, 0] > rows[t, 1]:
             continue
@@ -86,8 +82,14 @@ def draw_band(
         z_dx, z_dy = zb * bx_w + zc * cx_w, zb * by_w + zc * cy_w
         u_dx, u_dy = ub * bx_w + uc * cx_w, ub * by_w + uc * cy_w
         v_dx, v_dy = vb * bx_w + vc * cx_w, vb * by_w + vc * cy_w
-        z_step, u_step, v_step = np.float32(z_dx), np.float32(u_dx), np.float32(v_dx)
+        z_step = np.float32(z_dx)
         x_a, y_a = np.float64(ax) / SUBPIXEL, np.float64(ay) / SUBPIXEL
+        planes[t, 0] = np.float64(source[a, 0]) - u_dx * x_a - u_dy * y_a
+        planes[t, 1] = u_dx
+        planes[t, 2] = u_dy
+        planes[t, 3] = np.float64(source[a, 1]) - v_dx * x_a - v_dy * y_a
+        planes[t, 4] = v_dx
+        planes[t, 5] = v_dy
         first_column = max(np.int64(0), -((-min(ax, bx, cx)) // SUBPIXEL))
         last_column = min(np.int64(width - 1), max(ax, bx, cx) // SUBPIXEL)
         first_row = max(int(rows[t, 0]), top)
@@ -136,33 +138,46 @@ def draw_band(
                 continue
             px, py = np.float64(left) - x_a, np.float64(y) - y_a
             z0 = np.float32(np.float64(vertices[a, 2]) + z_dx * px + z_dy * py)
-            u0 = np.float32(np.float64(source[a, 0]) + u_dx * px + u_dy * py)
-            v0 = np.float32(np.float64(source[a, 1]) + v_dx * px + v_dy * py)
             depth_row = depth[y - top]
             triangle_row = triangle[y - top]
-            xy_row = xy[y - top]
             for i in range(right - left + 1):
-                k = np.float32(i)
-                z = z0 + z_step * k
+                z = z0 + z_step * np.float32(i)
                 column = np.uint64(left + i)
                 if z > depth_row[column]:
                     depth_row[column] = z
                     triangle_row[column] = t
-                    xy_row[column, 0] = u0 + u_step * k
-                    xy_row[column, 1] = v0 + v_step * k
+
+
+@interpolating
+def write_band(planes: Any, triangle: Any, top: int, xy: Any) -> None:
+    """Write the source position of each covered pixel, 0 elsewhere; row 0 of triangle (R, W) and xy is `top`."""
+    for r in range(triangle.shape[0]):
+        row = np.float64(top + r)
+        for x in range(triangle.shape[1]):
+            t = triangle[r, x]
+            if t < 0:
+                xy[r, x, 0] = 0.0
+                xy[r, x, 1] = 0.0
+            else:
+                i = np.uint64(t)
+                column = np.float64(x)
+                xy[r, x, 0] = planes[i, 0] + planes[i, 1] * column + planes[i, 2] * row
+                xy[r, x, 1] = planes[i, 3] + planes[i, 4] * column + planes[i, 5] * row
 
 
 @parallel
 def draw(
-    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, workers: int, xy: Any, triangle: Any,
-    depth: Any,
+    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, band_rows: int, planes: Any, xy: Any,
+    triangle: Any, depth: Any,
 ) -> None:  # fmt: skip
-    """Draw the whole map with `workers` threads, each taking every `workers`-th band."""
+    """Draw the whole map; worker w of planes.shape[0] takes bands w, w + workers, ... and its own planes (T, 6)."""
     height = depth.shape[0]
-    bands = (height + BAND_ROWS - 1) // BAND_ROWS
+    workers = planes.shape[0]
+    bands = (height + band_rows - 1) // band_rows
     for w in prange(workers):
         for band in range(w, bands, workers):
-            top = band * BAND_ROWS
-            bottom = min(height, top + BAND_ROWS)
-            draw_band(vertices, source, triangles, snapped, rows, top, bottom, xy[top:bottom], triangle[top:bottom],
-                      depth[top:bottom])  # fmt: skip
+            top = band * band_rows
+            bottom = min(height, top + band_rows)
+            draw_band(vertices, source, triangles, snapped, rows, top, bottom, triangle[top:bottom], depth[top:bottom],
+                      planes[w])  # fmt: skip
+            write_band(planes[w], triangle[top:bottom], top, xy[top:bottom])

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 from kernels import coverage, cpu, flat, shade
 from kernels.arrays import check, check_size
-from kernels.workers import parallel_region, worker_count
+from kernels.workers import band_rows, parallel_region, worker_count
 
 Array = npt.NDArray[Any]
 Mode = Literal["flat", "gouraud", "textured"]
 MODES: tuple[Mode, ...] = ("flat", "gouraud", "textured")
 
 _MANY_TRIANGLES = 8192  # above this, listing the visible triangles is worth a parallel pass of its own
-_BAND_ROWS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +126,8 @@ def render_flat(
         around = np.concatenate([unions[:, :2].min(0), unions[:, 2:].max(0)])
     three, bias = colours.dtype.type(3), colours.dtype.type(0.5 if out.dtype == np.uint8 else 0.0)
     with parallel_region():
-        flat.render(vertices, triangles, colours, held.kept, held.box, counts, around, workers, _BAND_ROWS, three, bias,
+        flat.render(vertices, triangles, colours, held.kept, held.box, counts, around, workers,
+                    band_rows(height, count, workers), three, bias,
                     held.triangle, held.depth, out)  # fmt: skip
     return out
 

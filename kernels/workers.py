@@ -24,6 +24,11 @@ def worker_count(threads: int | None) -> int:
     return int(threads)
 
 
+def band_rows(height: int, triangles: int, workers: int) -> int:
+    """Return how many rows a band has: few, to balance; more for large meshes, whose list every band reads."""
+    return 16 if triangles <= 4096 else max(16, -(-height // (2 * workers)))
+
+
 @contextlib.contextmanager
 def parallel_region() -> Iterator[None]:
     """Hold whatever the threading layer needs while a parallel kernel runs (docs/decisions/0302)."""

@@ -73,7 +73,10 @@ def test_composite_and_crop_equal_the_cpu(mapper: gpu.Mapper) -> None:
     for dtype in (np.float32, np.float16, np.uint8):
         wanted = cpu.crop_tensor(plate, affine, np.empty((1, 3, 16, 20), dtype), scale=0.5, offset=1.0)
         got = mapper.crop_tensor(plate, affine, np.empty((1, 3, 16, 20), dtype), scale=0.5, offset=1.0)
-        np.testing.assert_allclose(got.astype(float), wanted.astype(float), rtol=1e-3, atol=1e-4)
+        # a fused multiply-add on the CPU may turn the last bit of a float or, once in a while, a byte's half
+        step = 1.0 if dtype == np.uint8 else 1e-4
+        np.testing.assert_allclose(got.astype(float), wanted.astype(float), rtol=1e-3, atol=step)
+        assert got.any()
 
 
 def test_the_wrapper_sizes_grids_and_passes_the_stream(cupy: FakeCupy, mapper: gpu.Mapper) -> None:
@@ -128,7 +131,7 @@ def test_no_cupy_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_compiles_for(architecture: str, tmp_path: Path) -> None:
     target = tmp_path / "kernels.cubin"
     done = subprocess.run(
-        [str(NVCC), "-cubin", f"-arch=sm_{architecture}", "-std=c++14", "-fmad=false", str(gpu.SOURCE), "-o", str(target)],
+        [str(NVCC), "-cubin", f"-arch=sm_{architecture}", *gpu.OPTIONS, str(gpu.SOURCE), "-o", str(target)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
