@@ -19,7 +19,9 @@ def main(arguments: list[str]) -> int:
     from realtime.errors import UserError
 
     debug = "--debug" in arguments
-    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
+    )
     if debug:
         logging.getLogger().setLevel(logging.INFO)
         logging.getLogger("faceanime").setLevel(logging.DEBUG)
@@ -35,7 +37,9 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        say(f"error: a fault of the engine: {type(error).__name__}: {error}. Run again with --debug and report what it says")
+        say(
+            f"error: a fault of the engine: {type(error).__name__}: {error}. Run again with --debug and report what it says"
+        )
         return 70
 
 

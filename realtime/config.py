@@ -97,7 +97,7 @@ class Config:
         for name, spec in self.__dataclass_fields__.items():
             value = getattr(self, name)
             low, high = spec.metadata.get("low"), spec.metadata.get("high")
-            if low is not None and isinstance(value, int | float) and not low <= value <= high:
+            if low is not None and value is not None and not low <= value <= high:
                 raise ConfigError(flag_name(name), f"{value} is outside {low}..{high}", HELP_COMMAND)
             choices = spec.metadata.get("choices")
             if choices and value not in choices:

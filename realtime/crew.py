@@ -55,7 +55,7 @@ class Crew:
             action()
 
     def join(self, bound_s: float) -> None:
-        """Wait for all threads, `bound_s` in all; raises the first failure, or `EngineError` for a thread that hangs."""
+        """Wait `bound_s` in all for the threads; raises the first failure, or `EngineError` for one that hangs."""
         deadline_ns = self._clock.now_ns() + int(bound_s * NS_PER_S)
         for thread in self._threads:
             thread.join(max((deadline_ns - self._clock.now_ns()) / NS_PER_S, 0.01))

@@ -10,7 +10,7 @@ import sys
 from realtime.capture.camera import list_cameras
 from realtime.config import Config
 from realtime.machine import machine_card, usable_cores
-from realtime.outputs.vcam import device_hint, why_unusable
+from realtime.outputs.vcam import PIP_LINE, device_hint, why_unusable
 
 _REQUIRED = ("numpy", "numba", "opencv-contrib-python", "ai-edge-litert", "av", "pillow", "platformdirs", "matplotlib")
 _OPTIONAL = ("openvino", "onnxruntime", "pyvirtualcam", "sounddevice")
@@ -39,12 +39,14 @@ def doctor() -> tuple[list[str], int]:
     cores = usable_cores()
     line(cores >= 2, False, f"{cores} processor cores", "live pace wants two; use --size 384")
     for name in _ASSETS:
-        line(_in_cache(name), False, f"model file {name}", "it is fetched at the first run, which needs a package index")
+        line(
+            _in_cache(name), False, f"model file {name}", "it is fetched at the first run, which needs a package index"
+        )
     cameras = list_cameras()
     line(bool(cameras), False, "camera" + (f" {cameras[0][0]} ({cameras[0][1]})" if cameras else ""),
          "plug one in, or use --driver imagine or a video file")  # fmt: skip
     why = why_unusable()
-    line(why is None, False, "virtual camera", f"{why}. {device_hint()}; until then the preview page is used")
+    line(why is None, False, "virtual camera", f"{why}. {_vcam_todo()}; until then the preview page is used")
     port = Config.port
     line(_port_free(port), False, f"port {port} for the preview page", f"taken; add --port {port + 1}")
     lines.append("everything needed is here" if not bad else f"{bad} needed things are missing")
@@ -70,6 +72,10 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _vcam_todo() -> str:
+    return device_hint() if _version("pyvirtualcam") is not None else f"{PIP_LINE}, then {device_hint()}"
 
 
 def _in_cache(name: str) -> bool:

@@ -88,7 +88,9 @@ class LiveRun:
 
     def _capture(self) -> None:
         """Put the driver's frames into the mailbox as they come."""
-        items: Iterable[Item] = self._driver if self._driver.real_time else Paced(self._driver, self._clock, self.crew.stop)
+        items: Iterable[Item] = (
+            self._driver if self._driver.real_time else Paced(self._driver, self._clock, self.crew.stop)
+        )
         for item in limited(items, self._config.seconds):
             if self.crew.stop.is_set():
                 break

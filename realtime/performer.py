@@ -34,7 +34,9 @@ class Performer:
         self._once = Once(notices)
         self._gains = config.gains
         self._live_pace = config.pace == "live"
-        self._presence = Presence(stages.blend, int(config.lost_ease_s * NS_PER_S), int(config.return_ease_s * NS_PER_S))
+        self._presence = Presence(
+            stages.blend, int(config.lost_ease_s * NS_PER_S), int(config.return_ease_s * NS_PER_S)
+        )
         self._lost_limit_ns = int(config.recalibrate_after_s * NS_PER_S)
         self._forget_in_track = threading.Event()
         self._forget_in_show = threading.Event()

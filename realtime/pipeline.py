@@ -1,7 +1,7 @@
 """The engine: opens driver, source and outputs, runs at the pace asked for, closes everything, and reports.
 
-    from realtime.pipeline import run
-    report = run(Config(source="face.jpg", output=("out.mp4",), pace="offline"), driver=my_pictures)
+from realtime.pipeline import run
+report = run(Config(source="face.jpg", output=("out.mp4",), pace="offline"), driver=my_pictures)
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Engine:
         config = self._config
         outputs = self._given_outputs
         if outputs is None:
-            outputs = choose_outputs(config, self._notices, lambda: self._meter.snapshot(running=True), self.recalibrate)
+            outputs = choose_outputs(
+                config, self._notices, lambda: self._meter.snapshot(running=True), self.recalibrate
+            )
         driver, stages = self._prepare()
         opened: list[Output] = []
         complete = False
@@ -77,7 +79,7 @@ class Engine:
             self._performer = Performer(stages, config, meter, self._notices)
             rest = self._performer.warm_up()
             stream = self._stream(rest, driver)
-            shown = [_OnCanvas(output, config) for output in outputs] if config.canvas else outputs
+            shown: list[Output] = [_OnCanvas(output, config) for output in outputs] if config.canvas else list(outputs)
             for output in shown:
                 output.open(stream)
                 opened.append(output)
@@ -150,10 +152,10 @@ class Engine:
     def _check_result(self, driver: Driver) -> None:
         """Raise `DriverError` when a file had no face at all: its video would be a photo that idles."""
         figures = self._meter.snapshot()
-        if driver.has_pictures and not driver.real_time and not self._stopped and figures["frames_in"]:
-            if figures["tracked"] == 0:
-                raise DriverError(f"driver {driver.name}", f"no face was found in any of its {figures['frames_in']} frames",
-                                  "Give a video in which one face is seen from the front")  # fmt: skip
+        is_file = driver.has_pictures and not driver.real_time and not self._stopped
+        if is_file and figures["frames_in"] and figures["tracked"] == 0:
+            raise DriverError(f"driver {driver.name}", f"no face was found in any of its {figures['frames_in']} frames",
+                              "Give a video in which one face is seen from the front")  # fmt: skip
 
     def _close(self, opened: list[Output], complete: bool) -> None:
         """Close the outputs; at live pace a recording is kept even when the run failed, unless it failed itself."""
@@ -187,7 +189,9 @@ class Engine:
             try:
                 write_atomically(path, json.dumps(report, indent=1) + "\n")
             except OSError as error:
-                raise OutputError(f"report {path}", str(error.strerror or error), "Choose a writable --report FILE") from None
+                raise OutputError(
+                    f"report {path}", str(error.strerror or error), "Choose a writable --report FILE"
+                ) from None
 
 
 class _OnCanvas:
@@ -225,7 +229,7 @@ def _as_driver(driver: Driver | Iterable[U8], config: Config) -> Driver:
     """Return `driver`, or the pictures it yields as a driver of `config.fps`."""
     if hasattr(driver, "real_time"):
         return driver  # type: ignore[return-value]
-    return Pictures(driver, config.fps)  # type: ignore[arg-type]
+    return Pictures(driver, config.fps)
 
 
 def _assembly() -> Assemble:

@@ -1,4 +1,4 @@
-"""Webcams through OpenCV: found without opening them where the system allows, stamped at the grab, re-opened when lost."""
+"""Webcams through OpenCV: found without opening them where possible, stamped at the grab, re-opened when lost."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from realtime.errors import DriverError
 from realtime.notices import Notice, Notices
 from realtime.types import U8, Frame
 
+_PLATFORM: str = sys.platform  # a variable, or mypy would call the other platforms unreachable
 _LOG = logging.getLogger("faceanime.camera")
 _RETRY_NS = NS_PER_S
 _RATE_FRAMES = 45  # the real frame rate is measured over so many
@@ -65,11 +66,10 @@ class CameraDriver:
                               "--driver imagine")  # fmt: skip
 
     def __iter__(self) -> Iterator[Item]:
-        seq, stamps = 0, []
+        seq = 0
+        stamps: list[int] = []
         while not self._closed:
             if self._grabber is None or not self._grabber.grab():
-                if self._closed:
-                    return
                 self._reopen()
                 stamps = []
                 continue
@@ -101,6 +101,8 @@ class CameraDriver:
     def _reopen(self) -> None:
         """Wait for a lost camera; raises `DriverError` when it stays away."""
         self._release()
+        if self._closed:
+            return
         lost_ns = self._clock.now_ns()
         self._notices(Notice("warning", f"{self.name} is gone; the photo idles. Plug it in again within "
                              f"{self._config.camera_wait_s:.0f} s"))  # fmt: skip
@@ -148,7 +150,9 @@ def open_camera(index: int, size: tuple[int, int], fps: int) -> Grabber | None:
     import cv2
 
     _hush_opencv()
-    backend = {"linux": cv2.CAP_V4L2, "darwin": cv2.CAP_AVFOUNDATION, "win32": cv2.CAP_DSHOW}.get(sys.platform, cv2.CAP_ANY)
+    backend = {"linux": cv2.CAP_V4L2, "darwin": cv2.CAP_AVFOUNDATION, "win32": cv2.CAP_DSHOW}.get(
+        _PLATFORM, cv2.CAP_ANY
+    )
     capture = cv2.VideoCapture(index, backend)
     if not capture.isOpened():
         capture.release()
@@ -169,7 +173,7 @@ def list_cameras() -> list[tuple[int, str]]:
 
     Linux tells without opening them; elsewhere the first four numbers are tried.
     """
-    if sys.platform == "linux":
+    if _PLATFORM == "linux":
         found = []
         for node in sorted(_V4L.glob("video*"), key=lambda path: int(path.name[5:])) if _V4L.is_dir() else []:
             name = (node / "name").read_text(errors="replace").strip() if (node / "name").exists() else node.name
@@ -190,4 +194,5 @@ def _hush_opencv() -> None:
     """Keep OpenCV's own complaints off the terminal: ours say what to do."""
     import cv2
 
-    cv2.setLogLevel(0)
+    quiet = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # its home differs by version
+    quiet(0)

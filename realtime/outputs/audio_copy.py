@@ -20,7 +20,8 @@ class AudioCopy:
         import av
 
         self._errors = (av.error.FFmpegError, OSError, ValueError)
-        self._target, self._seconds, self._source = target, seconds, None
+        self._target, self._seconds = target, seconds
+        self._source: Any = None
         try:
             self._source = av.open(str(path))
             stream = self._source.streams.audio[0]
@@ -46,7 +47,7 @@ class AudioCopy:
     def _read(self, stream: Any) -> Iterator[tuple[float, Any]]:
         """Yield end-less pairs of start time (s) and packet."""
         if self._copied:
-            for packet in self._source.demux(stream):  # type: ignore[attr-defined]
+            for packet in self._source.demux(stream):
                 if packet.dts is None or packet.pts is None:
                     continue
                 shift = round(self._first_s / packet.time_base)
@@ -56,7 +57,7 @@ class AudioCopy:
                 if packet.pts >= 0:
                     yield start_s, packet
             return
-        for frame in self._source.decode(stream):  # type: ignore[attr-defined]
+        for frame in self._source.decode(stream):
             start_s = (frame.time or 0.0) - self._first_s
             if start_s < 0:
                 continue
@@ -78,7 +79,10 @@ class AudioCopy:
                 self._target.mux(self._waiting[1])
                 self._waiting = None
         except self._errors as error:
-            if getattr(error, "errno", None) in (28, 5):  # no space, input/output: the target's trouble, not the sound's
+            if getattr(error, "errno", None) in (
+                28,
+                5,
+            ):  # no space, input/output: the target's trouble, not the sound's
                 raise
             _LOG.debug("audio", exc_info=True)
             self._packets, self._waiting = iter(()), None

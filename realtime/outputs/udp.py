@@ -77,7 +77,7 @@ class UdpOutput:
                 raise OutputError(f"output {self.name}", f"sending failed ({_words(error)})",
                                   "Check the network and run again") from None  # fmt: skip
 
-    def close(self, complete: bool) -> None:
+    def close(self, complete: bool) -> None:  # noqa: ARG002
         """End the stream."""
         container, self._container = self._container, None
         if container is not None:

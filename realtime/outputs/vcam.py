@@ -12,7 +12,8 @@ from realtime.outputs.base import Stream
 from realtime.outputs.canvas import Canvas
 from realtime.types import Composite
 
-_PIP = "Run `.venv/bin/pip install pyvirtualcam` (Windows: `.venv\\Scripts\\pip install pyvirtualcam`)"
+_PLATFORM: str = sys.platform  # a variable, or mypy would call the other platforms unreachable
+PIP_LINE = "Run `.venv/bin/pip install pyvirtualcam` (Windows: `.venv\\Scripts\\pip install pyvirtualcam`)"
 _NO_DEVICE = {
     "linux": "Run `sudo apt install v4l2loopback-dkms && sudo modprobe v4l2loopback devices=1 exclusive_caps=1 "
              "card_label=FaceAnime`",
@@ -48,7 +49,7 @@ class VcamOutput:
         except (RuntimeError, OSError) as error:
             raise OutputError("output vcam", f"the device went away ({_first_line(error)})", device_hint()) from None
 
-    def close(self, complete: bool) -> None:
+    def close(self, complete: bool) -> None:  # noqa: ARG002
         """Give the device back."""
         camera, self._camera = self._camera, None
         if camera is not None:
@@ -59,14 +60,14 @@ def import_pyvirtualcam() -> Any:
     """Return the module, or raise `OutputError` with the pip line."""
     try:
         import pyvirtualcam
-    except ImportError as error:
-        raise OutputError("output vcam", f"the package pyvirtualcam is not installed ({_first_line(error)})", _PIP) from None
+    except ImportError:
+        raise OutputError("output vcam", "the package pyvirtualcam is not installed", PIP_LINE) from None
     return pyvirtualcam
 
 
 def device_hint() -> str:
     """Return what makes a virtual camera device on this platform."""
-    return _NO_DEVICE.get(sys.platform, _NO_DEVICE["linux"])
+    return _NO_DEVICE.get(_PLATFORM, _NO_DEVICE["linux"])
 
 
 def why_unusable() -> str | None:
@@ -75,7 +76,7 @@ def why_unusable() -> str | None:
         pyvirtualcam = import_pyvirtualcam()
     except OutputError as error:
         return error.why
-    if sys.platform == "linux":
+    if _PLATFORM == "linux":
         names = [path.read_text(errors="replace") for path in Path("/sys/class/video4linux").glob("video*/name")]
         if not any(word in name.lower() for name in names for word in ("loopback", "dummy", "faceanime", "obs")):
             return "no v4l2loopback device"

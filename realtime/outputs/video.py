@@ -68,10 +68,13 @@ class VideoOutput:
         try:
             suffix = self._path.suffix.lower()
             options = {"movflags": "+faststart"} if suffix != ".mkv" else {}
+            self._part.open("wb").close()  # FFmpeg would only try at the first picture
             self._container = av.open(str(self._part), "w", format=_FORMATS[suffix], options=options)
             self._video = self._container.add_stream("libx264", rate=stream.fps)
             self._set_up(width, height, stream.fps)
-            self._audio = AudioCopy(self._container, stream.audio, stream.seconds, self._notices) if stream.audio else None
+            self._audio = (
+                AudioCopy(self._container, stream.audio, stream.seconds, self._notices) if stream.audio else None
+            )
         except (av.error.FFmpegError, OSError) as error:
             self.close(complete=False)
             raise self._failure(error) from None

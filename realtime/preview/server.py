@@ -30,7 +30,9 @@ Stats = Callable[[], dict[str, Any]]
 class PreviewOutput:
     """Serves the pictures to any number of browsers on this machine; a slow browser misses pictures, nobody waits."""
 
-    def __init__(self, config: Config, stats: Stats | None = None, recalibrate: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, config: Config, stats: Stats | None = None, recalibrate: Callable[[], None] | None = None
+    ) -> None:
         self._port, self._quality = config.port, config.jpeg_quality
         self._stats = stats or dict
         self._recalibrate = recalibrate or (lambda: None)
@@ -45,7 +47,7 @@ class PreviewOutput:
         """Address of the page."""
         return f"http://{_HOST}:{self._port}"
 
-    def open(self, stream: Stream) -> None:
+    def open(self, stream: Stream) -> None:  # noqa: ARG002
         """Start the server; raises `OutputError` when the port is taken."""
         output = self
 
@@ -71,7 +73,7 @@ class PreviewOutput:
                 self._jpeg, self._count = jpeg.tobytes(), self._count + 1
                 self._changed.notify_all()
 
-    def close(self, complete: bool) -> None:
+    def close(self, complete: bool) -> None:  # noqa: ARG002
         """Stop the server."""
         with self._changed:
             self._ended = True
@@ -113,7 +115,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Browsers leave whenever they like: that is no error."""
         _LOG.debug("request of %s", client_address, exc_info=True)
 

@@ -124,7 +124,9 @@ class FakeImagine:
 class FakePuppet:
     """A grey picture whose red is 100 + 100 * jaw; never near the poison."""
 
-    def __init__(self, size: tuple[int, int] = (32, 24), delay_s: float = 0.0, fail: Callable[[int], bool] | None = None):
+    def __init__(
+        self, size: tuple[int, int] = (32, 24), delay_s: float = 0.0, fail: Callable[[int], bool] | None = None
+    ):
         self.size = size
         self.delay_s, self.fail = delay_s, fail
         self.rendered: list[FaceParams] = []
@@ -147,11 +149,22 @@ class FakePuppet:
         return rgb
 
 
-def stages(tracker: FakeTracker | None = None, puppet: FakePuppet | None = None,
-           calibration: FakeCalibration | None = None, predictor: FakePredictor | None = None) -> Stages:
+def stages(
+    tracker: FakeTracker | None = None,
+    puppet: FakePuppet | None = None,
+    calibration: FakeCalibration | None = None,
+    predictor: FakePredictor | None = None,
+) -> Stages:
     """A set of fake stages."""
-    return Stages(tracker or FakeTracker(), calibration or FakeCalibration(), predictor or FakePredictor(),
-                  FakeImagine(), puppet or FakePuppet(), neutral_params(), blend)
+    return Stages(
+        tracker or FakeTracker(),
+        calibration or FakeCalibration(),
+        predictor or FakePredictor(),
+        FakeImagine(),
+        puppet or FakePuppet(),
+        neutral_params(),
+        blend,
+    )
 
 
 def assembler(made: Stages) -> Callable[..., Stages]:
@@ -169,8 +182,14 @@ class FakeDriver:
     has_pictures = True
     audio: Path | None = None
 
-    def __init__(self, pictures: list[U8], fps: int = 30, real_time: bool = False, end: Exception | None = None,
-                 clock: object | None = None) -> None:
+    def __init__(
+        self,
+        pictures: list[U8],
+        fps: int = 30,
+        real_time: bool = False,
+        end: Exception | None = None,
+        clock: object | None = None,
+    ) -> None:
         self.name, self.fps, self.real_time, self.end = "fake", Fraction(fps), real_time, end
         self.pictures, self.closed, self.clock = pictures, threading.Event(), clock
 
