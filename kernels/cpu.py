@@ -67,8 +67,8 @@ def render_map(
     planes = np.empty((workers, triangles.shape[0], 6))
     with parallel_region():
         raster.draw(
-            target_vertices, source_xy, triangles, snapped, rows, band_rows(height, triangles.shape[0], workers), planes,
-            target.xy, target.triangle, target.depth,
+            target_vertices, source_xy, triangles, snapped, rows, band_rows(height, triangles.shape[0], workers),
+            planes, target.xy, target.triangle, target.depth,
         )  # fmt: skip
     return target
 

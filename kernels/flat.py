@@ -16,7 +16,7 @@ from kernels.jit import exact, parallel
 FAR = -999999.0
 """The published depth buffer starts here: a triangle must lie nearer to be seen."""
 
-SMALL_PIXELS = 12
+SMALL_PIXELS = 48
 """Up to this bounding box the inside test of every pixel costs less than finding spans."""
 
 
@@ -98,22 +98,6 @@ def inside(x: float, y: float, p: Any) -> bool:
 
 
 @exact
-def cross(low: float, high: float, sure: bool, value: float, slope: float, inverse: float, margin: float) -> Any:
-    """Narrow a row's columns, counted from p1, to value + slope * column >= 0, and say if a level edge is in doubt.
-
-    inverse: 1 / slope, or 0 for an edge so level that it accepts or refuses the row as a whole, known to +-margin.
-    """
-    if inverse == 0.0:
-        if value < -margin:
-            return np.inf, -np.inf, sure
-        return low, high, sure and value > margin
-    edge = -value * inverse
-    if slope > 0.0:
-        return max(low, edge), high, sure
-    return low, min(high, edge), sure
-
-
-@exact
 def draw_band(
     vertices: Any, triangles: Any, kept: Any, box: Any, start: int, count: int, top: int, bottom: int, triangle: Any,
     depth: Any,
@@ -134,13 +118,13 @@ def draw_band(
         p = (x1, y1, ax, ay, bx, by, aa, ab, bb, inverse)
         left, right = int(box[k, 0]), int(box[k, 2])
         first, last = max(int(box[k, 1]), top), min(int(box[k, 3]), bottom - 1)
-        # how far rounding can move u and v: products of three lengths, a dozen roundings, taken eight times too large
-        reach = (abs(ax) + abs(ay) + abs(bx) + abs(by)) + (right - left) + (last - first) + 2.0
-        slack = 1e-14 * (aa + bb) * reach * (reach + abs(x1) + abs(y1)) * abs(inverse)
-        u_dx, v_dx = (bb * ax - ab * bx) * inverse, (aa * bx - ab * ax) * inverse
-        u_dy, v_dy = (bb * ay - ab * by) * inverse, (aa * by - ab * ay) * inverse
-        s_dx, s_dy = -u_dx - v_dx, -u_dy - v_dy
-        if not slack < 0.01 or (right - left + 1) * (last - first + 1) <= SMALL_PIXELS:
+        boxed = (right - left + 1) * (last - first + 1)
+        slack, reach = 0.0, 0.0
+        if boxed > SMALL_PIXELS:
+            # how far rounding can move u and v: products of lengths, a dozen roundings, taken eight times too large
+            reach = (abs(ax) + abs(ay) + abs(bx) + abs(by)) + (right - left) + (last - first) + 2.0
+            slack = 1e-14 * (aa + bb) * reach * (reach + abs(x1) + abs(y1)) * abs(inverse)
+        if boxed <= SMALL_PIXELS or not slack < 0.01:
             # a sliver, no area at all or a tiny box: every pixel by the published test
             for y in range(first, last + 1):
                 depth_row = depth[y]
@@ -150,27 +134,45 @@ def draw_band(
                         depth_row[x] = z
                         triangle_row[x] = t
             continue
-        # an edge crosses row y at a column known to +-blur, or it is level and decides about whole rows
-        u_level, v_level, s_level = abs(u_dx) <= 100 * slack, abs(v_dx) <= 100 * slack, abs(s_dx) <= 100 * slack
-        u_inverse = 0.0 if u_level else 1.0 / u_dx
-        v_inverse = 0.0 if v_level else 1.0 / v_dx
-        s_inverse = 0.0 if s_level else 1.0 / s_dx
-        blur = slack * max(abs(u_inverse), abs(v_inverse), abs(s_inverse))
+        u_dx, v_dx = (bb * ax - ab * bx) * inverse, (aa * bx - ab * ax) * inverse
+        u_dy, v_dy = (bb * ay - ab * by) * inverse, (aa * by - ab * ay) * inverse
+        s_dx, s_dy = -u_dx - v_dx, -u_dy - v_dy
+        # an edge crosses row y at a column base + lean * (y - y1) known to +-blur, or it is level and decides about
+        # whole rows; a triangle has at most two edges on either side and one that is level
+        low_a, low_b, high_a, high_b = -np.inf, -np.inf, np.inf, np.inf
+        low_a_lean, low_b_lean, high_a_lean, high_b_lean = 0.0, 0.0, 0.0, 0.0
+        level, level_at, level_dy, blur = False, 0.0, 0.0, 0.0
+        for at_p1, dx, dy in ((0.0, u_dx, u_dy), (0.0, v_dx, v_dy), (1.0, s_dx, s_dy)):
+            if abs(dx) <= 100 * slack:
+                level, level_at, level_dy = True, at_p1, dy
+                continue
+            over = -1.0 / dx
+            blur = max(blur, slack * abs(over))
+            if dx > 0.0:
+                low_b, low_b_lean = low_a, low_a_lean
+                low_a, low_a_lean = x1 + at_p1 * over, dy * over
+            else:
+                high_b, high_b_lean = high_a, high_a_lean
+                high_a, high_a_lean = x1 + at_p1 * over, dy * over
         margin = slack * (1.0 + 100.0 * reach)
         for y in range(first, last + 1):
             py = np.float64(y) - y1
-            low, high, sure = -np.inf, np.inf, True
-            low, high, sure = cross(low, high, sure, u_dy * py, u_dx, u_inverse, margin)
-            low, high, sure = cross(low, high, sure, v_dy * py, v_dx, v_inverse, margin)
-            low, high, sure = cross(low, high, sure, 1.0 + s_dy * py, s_dx, s_inverse, margin)
+            low = max(low_a + low_a_lean * py, low_b + low_b_lean * py)
+            high = min(high_a + high_a_lean * py, high_b + high_b_lean * py)
             # columns that may be inside are start..stop, those that surely are, sure_start..sure_stop
-            low, high = min(max(low + x1, -1.0), right + 2.0), min(max(high + x1, -2.0), right + 1.0)
+            low, high = min(max(low, -1.0), right + 2.0), min(max(high, -2.0), right + 1.0)
             start = max(int(np.ceil(low - blur)), left)
             stop = min(int(np.floor(high + blur)), right)
             if start > stop:
                 continue
             sure_start = max(int(np.ceil(low + blur)), left)
-            sure_stop = max(min(int(np.floor(high - blur)), right), -1) if sure else -1
+            sure_stop = max(min(int(np.floor(high - blur)), right), -1)
+            if level:
+                value = level_at + level_dy * py
+                if value < -margin:
+                    continue
+                if value <= margin:
+                    sure_stop = -1
             depth_row = depth[y]
             triangle_row = triangle[y]
             for x in range(start, min(sure_start, stop + 1)):
@@ -196,22 +198,22 @@ def paint_band(
 
     out (H, W, 3); three: the divisor, in the precision of the colours; bias: 0.5 to round whole numbers, else 0.
     """
-    r, g, b = three, three, three
+    pixel = np.empty(3, out.dtype)  # converted once a run: neighbours mostly share their triangle
     for y in range(top, bottom):
-        last = -1
-        for x in range(left, right):
-            t = triangle[y, x]
+        last = np.int32(-1)
+        triangle_row, out_row = triangle[y], out[y]
+        for x in range(np.uint64(left), np.uint64(right)):
+            t = triangle_row[x]
             if t < 0:
                 continue
-            if t != last:  # neighbours mostly share their triangle
+            if t != last:
                 i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                r = (colours[i, 0] + colours[j, 0] + colours[k, 0]) / three + bias
-                g = (colours[i, 1] + colours[j, 1] + colours[k, 1]) / three + bias
-                b = (colours[i, 2] + colours[j, 2] + colours[k, 2]) / three + bias
+                for c in range(3):
+                    pixel[c] = (colours[i, c] + colours[j, c] + colours[k, c]) / three + bias
                 last = t
-            out[y, x, 0] = r
-            out[y, x, 1] = g
-            out[y, x, 2] = b
+            out_row[x, 0] = pixel[0]
+            out_row[x, 1] = pixel[1]
+            out_row[x, 2] = pixel[2]
 
 
 @parallel
@@ -230,8 +232,7 @@ def render_band(
     vertices: Any, triangles: Any, colours: Any, kept: Any, box: Any, counts: Any, around: Any, top: int, bottom: int,
     three: float, bias: float, triangle: Any, depth: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Clear, draw and paint rows [top, bottom); scratch outside the mesh's own box `around` is left alone."""
-    out[top:bottom] = 0
+    """Draw and paint rows [top, bottom) of a cleared `out`; nothing outside the mesh's box `around` is touched."""
     left, right = around[0], around[2] + 1
     top, bottom = max(top, around[1]), min(bottom, around[3] + 1)
     for y in range(top, bottom):

@@ -10,7 +10,6 @@ from numba import prange
 from kernels.coverage import SUBPIXEL, clip, crossing, edge_bias, row_ranges, snap
 from kernels.jit import exact, interpolating, parallel
 
-
 BLUR_PX = 1e-5
 """More than the float64 crossing of an edge and a row is ever wrong by: 2^18 px and a few roundings make 1e-10."""
 

@@ -125,6 +125,7 @@ def render_flat(
     if runs > 1:
         around = np.concatenate([unions[:, :2].min(0), unions[:, 2:].max(0)])
     three, bias = colours.dtype.type(3), colours.dtype.type(0.5 if out.dtype == np.uint8 else 0.0)
+    out.fill(0)
     with parallel_region():
         flat.render(vertices, triangles, colours, held.kept, held.box, counts, around, workers,
                     band_rows(height, count, workers), three, bias,
