@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models import rotation
+from models import lids, rotation
 from models.face import F32, F64, N_UNITS, UNIT, FaceParams
 from models.morphable import EYES, IOD_MM, N_MESH, Morphable
 from models.motion import N_EXPRESSION
@@ -46,7 +46,7 @@ class Camera:
         return np.array([(self.width - 1) / 2, (self.height - 1) / 2])
 
     def project(self, vertices: F32 | F64, params: FaceParams) -> F32:
-        """Head-frame mm (N, 3) to image (N, 3): px, px and nearness in px (larger is nearer, as the kernels want it)."""
+        """Head-frame mm (N, 3) to image (N, 3): px, px, nearness in px (larger is nearer, as the kernels want it)."""
         k = self.focal_px / params.translation[2]
         v = vertices @ rotation.matrix(params.rotation).T.astype(np.float32)
         out = np.empty((len(v), 3), np.float32)
@@ -59,7 +59,7 @@ class Camera:
         k = self.focal_px / params.translation[2]
         cam = np.asarray(points, np.float64) / k
         cam[:, :2] -= self.centre / k + params.translation[:2]
-        return cam @ rotation.matrix(params.rotation)
+        return np.asarray(cam @ rotation.matrix(params.rotation))
 
 
 class Fitter:
@@ -161,6 +161,8 @@ class Fitter:
             # cam coordinates shrink with the scale: t_z is f / k
         q = q / np.linalg.norm(q)
         units = np.clip(c[:N_UNITS], 0.0, 1.0)
+        for blink, wide in zip(lids.BLINK, lids.WIDE, strict=True):  # an eye is shut or wide, never both
+            units[[blink, wide]] -= min(units[blink], units[wide])
         # What clipping took away goes to the learned components.
         spill = c[:N_UNITS] - units
         if np.any(spill):
@@ -177,7 +179,7 @@ class Fitter:
         obs = np.asarray(points, np.float64)[ids]
         head = camera.unproject(obs, params).reshape(2, 3, 3)
         off = head[:, 0, :2] - head[:, 1:, :2].mean(1)
-        return np.arcsin(np.clip(off / EYEBALL_MM, -0.9, 0.9)).astype(np.float32)
+        return np.asarray(np.arcsin(np.clip(off / EYEBALL_MM, -0.9, 0.9)), np.float32)
 
     def exact_head(self, points: F32, camera: Camera, params: FaceParams, head: F32 | F64) -> F64:
         """The head that projects exactly onto the landmarks under fitted params, expression included, (478, 3) mm.

@@ -1,7 +1,7 @@
 """Seeded idle motion without a driver: breathing sway, blinks, glances and small talk, a pure function of time.
 
-Every kind of event lives in slots of time of its own; a slot's contents come from (seed, kind, slot), so any instant can
-be asked for in any order, nothing loops, and nothing drifts. The learned imagination has its own issue.
+Every kind of event lives in slots of time of its own; a slot's contents come from (seed, kind, slot), so any instant
+can be asked for in any order, nothing loops, and nothing drifts. The learned imagination has its own issue.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ _BLINK_SLOT_S = 3.6
 _GLANCE_SLOT_S = 2.9
 _VISEMES: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.30, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15},
-    {"jawOpen": 0.16, "mouthStretchLeft": 0.2, "mouthStretchRight": 0.2, "mouthSmileLeft": 0.12, "mouthSmileRight": 0.12},
+    {"jawOpen": 0.16, "mouthStretchLeft": 0.2, "mouthStretchRight": 0.2, "mouthSmileLeft": 0.12,
+     "mouthSmileRight": 0.12},
     {"jawOpen": 0.14, "mouthFunnel": 0.35, "mouthPucker": 0.2},
     {"jawOpen": 0.06, "mouthPucker": 0.45},
     {"mouthPressLeft": 0.15, "mouthPressRight": 0.15, "mouthRollLower": 0.1},
     {"jawOpen": 0.2, "mouthUpperUpLeft": 0.15, "mouthUpperUpRight": 0.15},
-)
+)  # fmt: skip
 
 
 class Imagine:

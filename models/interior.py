@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from models.face import F32, I32, U8, FaceParams
+from models.face import F32, F64, I32, U8, FaceParams
 from models.fitting import EYEBALL_MM, Camera
 from models.morphable import INNER_LIPS, LOWER_INNER_LIP, UPPER_INNER_LIP, Eye
 
@@ -54,7 +54,7 @@ def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Cam
     uv = np.column_stack([gx.ravel(), gy.ravel()]).astype(np.float32)
     z = float(head[list(eye.contour), 2].mean()) + BEHIND_MM
     verts = _lift(uv + np.array([x0, y0], np.float32), z, params, camera)
-    centre = _lift((iris + (x0, y0))[None].astype(np.float32), z, params, camera)[0]
+    centre = _lift((iris + np.array([x0, y0]))[None].astype(np.float32), z, params, camera)[0]
     r = np.linalg.norm((verts - centre)[:, :2], axis=1)
     bump = 1.0 - np.clip((r - 6.5) / 9.0, 0, 1)
     return Patch(texture, uv, verts, np.zeros(len(uv), np.float32), (bump * bump * (3 - 2 * bump)).astype(np.float32),
@@ -91,8 +91,9 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
     shows = gap > 0.05 * width
     split = top + 0.6 * (bottom - top)
     over = 0.22 * width  # the bands go on behind the lips
-    upper_band = _band(image, mid, ax, ay, (-span, span), (top - over, split), inner, (n_w, n_h), cavity[:n_h], 0, shows)
-    lower_band = _band(image, mid, ax, ay, (-span, span), (split, bottom + over), inner, (n_w, n_h), cavity[n_h:], 1, shows)
+    xr, up, low = (-span, span), (top - over, split), (split, bottom + over)
+    upper_band = _band(image, mid, ax, ay, xr, up, inner, (n_w, n_h), cavity[:n_h], 0, shows)
+    lower_band = _band(image, mid, ax, ay, xr, low, inner, (n_w, n_h), cavity[n_h:], 1, shows)
     texture = np.vstack([upper_band, cavity, lower_band]).astype(np.float32)
     # rows: top of upper, split (upper), split (lower), bottom of lower; each with a finer cavity between
     ys = [top - over, split, split, split, bottom + over]
@@ -112,8 +113,8 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
 
 
 def _band(
-    image: U8, mid: F32, ax: F32, ay: F32, xs: tuple[float, float], ys: tuple[float, float], inner: F32,
-    size: tuple[int, int], cavity: F32, end: int, shows: bool,
+    image: U8, mid: F32 | F64, ax: F32 | F64, ay: F32 | F64, xs: tuple[float, float], ys: tuple[float, float],
+    inner: F32, size: tuple[int, int], cavity: F32, end: int, shows: bool,
 ) -> F32:  # fmt: skip
     """One band of the photo's own mouth, dark where the lips cover it; `end` 0 is the upper, 1 the lower band."""
     n_w, n_h = size

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from models.face import F32, UNITS, U8
+from models.face import F32, U8, UNITS
 
 N_LANDMARKS = 478
 _CROP_PX = 256
@@ -25,12 +25,13 @@ _PRESENCE_MIN = 0.35
 
 # The scores' network reads these landmarks (MediaPipe face_blendshapes_graph.cc, Apache-2.0, list of indices).
 BLENDSHAPE_LANDMARKS = np.array(
-    [0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80, 81,
-     82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153, 154,
-     155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249, 251, 263,
-     267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314, 317, 318, 321,
-     323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382, 384, 385, 386, 387,
-     388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477]
+    [0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70, 78, 80,
+     81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149, 150, 152, 153,
+     154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195, 197, 234, 246, 249,
+     251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300, 308, 310, 311, 312, 314,
+     317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375, 377, 378, 379, 380, 381, 382,
+     384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454, 466, 468, 469, 470, 471, 472, 473,
+     474, 475, 476, 477]
 )  # fmt: skip
 
 # Order of the network's 52 scores: "_neutral" first, then our names without tongueOut.
@@ -63,6 +64,7 @@ class FaceNetworks:
         from ai_edge_litert.interpreter import Interpreter
 
         with zipfile.ZipFile(task_file) as z:
+
             def load(name: str, n: int) -> Any:
                 net = Interpreter(model_content=z.read(name), num_threads=n)
                 net.allocate_tensors()
@@ -88,7 +90,8 @@ class FaceNetworks:
         else:
             m2 = m
         x = cv2.warpAffine(small, m2, (_DETECT_PX, _DETECT_PX), flags=cv2.INTER_LINEAR)
-        boxes, score = _run(self._detector, (x.astype(np.float32) / 127.5 - 1.0)[None], ("regressors", "classificators"))
+        x = (x.astype(np.float32) / 127.5 - 1.0)[None]
+        boxes, score = _run(self._detector, x, ("regressors", "classificators"))
         s = 1 / (1 + np.exp(-np.clip(score[0, :, 0], -50, 50)))
         keep = np.flatnonzero(s > min_score)
         if not len(keep):
@@ -127,7 +130,7 @@ class FaceNetworks:
 
 
 def roi_from_points(points: F32) -> Roi:
-    """Region for the next frame from this frame's landmarks (MediaPipe's rule: box, long side, turned with the eyes)."""
+    """Region for the next frame from this frame's landmarks (MediaPipe: box, long side, turned with the eyes)."""
     xy = points[:468, :2]
     lo, hi = xy.min(0), xy.max(0)
     d = points[263, :2] - points[33, :2]

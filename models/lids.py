@@ -22,7 +22,7 @@ TYPICAL = 0.30  # open gap over eye width of the average face
 
 def eye_openness(head: F32 | F64, eye: Eye) -> float:
     """Mean gap between the paired lid points over the width of the eye; points (478, 3) in the head frame."""
-    p = np.asarray(head)
+    p = np.asarray(head, np.float64)
     gap = np.linalg.norm(p[list(eye.upper)] - p[list(eye.lower)], axis=1)[1:-1].mean()
     return float(gap / np.linalg.norm(p[eye.corners[0]] - p[eye.corners[1]]))
 

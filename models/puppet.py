@@ -69,8 +69,7 @@ class Puppet:
         s, cam = self._sheet, self._camera
         face = cam.project(head[:N_MESH], params)
         loop = s.shell.outline
-        shell = pose_shell(s.shell, self.source.params, params, cam, self.source.points[loop, :2], face[loop, :2],
-                           self._rest[loop])  # fmt: skip
+        shell = pose_shell(s.shell, self.source.params, params, cam, face[loop, :2], self._rest[loop])
         jaw = (head[152] - self._rest[152]).astype(np.float32)
         parts = [face, shell]
         for i, patch in enumerate(s.patches):
@@ -118,14 +117,15 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
 
     cam = source.camera
     h, w = source.image.shape[:2]
-    shell = build_shell(source.points, source.params, cam, source.matte, model.triangles, rest[:N_MESH])
+    shell = build_shell(source.points, source.params, cam, source.matte, rest[:N_MESH])
     patches = (*(eye_patch(source.image, source.points, rest, source.params, cam, e) for e in EYES),
                mouth_patch(source.image, source.points, rest, source.params, cam))  # fmt: skip
     person = premultiplied_person(source.image, source.matte, source.plate)
     fine = 2 if max(h, w) <= _FINE_BELOW_PX else 1
     if fine == 2:
         m = np.array([[2.0, 0, 0], [0, 2.0, 0]])
-        person = cv2.warpAffine(person, m, (2 * w - 1, 2 * h - 1), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        size = (2 * w - 1, 2 * h - 1)
+        person = cv2.warpAffine(person, m, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # patches stand in a strip to the right of the picture
     strip_w = max(p.texture.shape[1] for p in patches) + 2
     strip_h = sum(p.texture.shape[0] + 2 for p in patches)

@@ -29,7 +29,7 @@ def multiply(a: F64, b: F64) -> F64:
 
 def inverse(q: F64) -> F64:
     """Invert a rotation, (4,) wxyz."""
-    return q * np.array([1.0, -1.0, -1.0, -1.0])
+    return np.asarray(q * np.array([1.0, -1.0, -1.0, -1.0]))
 
 
 def exp(v: F64) -> F64:
@@ -49,7 +49,7 @@ def log(q: F64) -> F64:
     n = float(np.sqrt(v @ v))
     if n < 1e-9:
         return 2.0 * v / max(w, 1e-9)
-    return v * (2.0 * np.arctan2(n, w) / n)
+    return np.asarray(v * (2.0 * np.arctan2(n, w) / n))
 
 
 def matrix(q: F64) -> F64:

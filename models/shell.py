@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from models import rotation
-from models.face import F32, I32, FaceParams
+from models.face import F32, F64, I32, FaceParams
 from models.fitting import Camera
 from models.morphable import FACE_OVAL, N_MESH
 
@@ -44,10 +44,10 @@ def smoothstep(lo: float, hi: float, x: F32) -> F32:
     return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
-def face_outline(points: F32, triangles: I32, size: tuple[int, int]) -> I32:
+def face_outline(points: F32) -> I32:
     """Mesh vertices that bound the face in the picture: the face oval, or the hull where a turn folds the oval.
 
-    points (468+, 2) px; size (width, height).
+    points (468+, 2) px.
     """
     oval = np.array(FACE_OVAL, np.int32)
     hull = cv2.convexHull(points[:N_MESH].astype(np.float32), returnPoints=False).ravel().astype(np.int32)
@@ -59,20 +59,18 @@ def face_outline(points: F32, triangles: I32, size: tuple[int, int]) -> I32:
     return hull if folded else oval
 
 
-def build_shell(
-    points: F32, params: FaceParams, camera: Camera, matte: F32, triangles: I32, mesh_head: F32
-) -> Shell:
+def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mesh_head: F32) -> Shell:
     """Lay the shell over a source picture.
 
-    points (478, 3) px; params, camera of the source; matte (H, W) 0..1; triangles (T, 3) of the mesh; mesh_head
-    (468, 3) mm, the source mesh in the head frame with its expression.
+    points (478, 3) px; params, camera of the source; matte (H, W) 0..1; mesh_head (468, 3) mm, the source mesh in the
+    head frame with its expression.
     """
     h, w = matte.shape
     iod = camera.focal_px / params.translation[2] * 90.0
     spacing = SPACING_IOD * iod
     reach = int(0.22 * iod) | 1
     region = cv2.dilate((matte > 0.02).astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
-    loop = face_outline(points[:, :2], triangles, (w, h))
+    loop = face_outline(points[:, :2])
     poly = points[loop, :2].astype(np.float32)
     xs = np.linspace(-0.5, w - 0.5, max(3, int(np.ceil(w / spacing)) + 1))
     ys = np.linspace(-0.5, h - 0.5, max(3, int(np.ceil(h / spacing)) + 1))
@@ -86,7 +84,7 @@ def build_shell(
     keep = region[near[:, 1], near[:, 0]] & (distance < -0.13 * iod)
     grid = grid[keep]
 
-    tri = _triangulate(poly, grid, loop, 2.6 * spacing, (w, h))
+    tri = _triangulate(poly, grid, loop, 2.6 * spacing)
     shell_px = grid
     # depth: continues the outline near the face, the skull's farther out
     d = np.linalg.norm(shell_px[:, None] - poly[None], axis=2)
@@ -114,16 +112,14 @@ def build_shell(
 
 
 def pose_shell(
-    shell: Shell, source: FaceParams, target: FaceParams, camera: Camera, outline_from: F32, outline_to: F32,
-    outline_head: F32,
+    shell: Shell, source: FaceParams, target: FaceParams, camera: Camera, outline_to: F32, outline_head: F32,
 ) -> F32:  # fmt: skip
     """Move the shell to a target pose, (S, 3) px with nearness.
 
-    outline_from, outline_to (L, 2) px: the outline in the source and at the target; outline_head (L, 3) mm at the
-    source's expression.
+    outline_to (L, 2) px: the outline at the target; outline_head (L, 3) mm at the source's expression.
     """
     r_s, r_t = rotation.matrix(source.rotation), rotation.matrix(target.rotation)
-    pivot = target.with_(rotation=source.rotation, translation=_pivoted(source, target, r_s, r_t))
+    pivot = target.with_(rotation=source.rotation, translation=_pivoted(target, r_s, r_t))
     swayed = camera.project(shell.head, pivot)[:, :2] - shell.points
     full = camera.project(shell.head, target)
     turned = full[:, :2] - shell.points - swayed
@@ -138,7 +134,7 @@ def pose_shell(
     return out
 
 
-def _pivoted(source: FaceParams, target: FaceParams, r_s: F32, r_t: F32) -> F32:
+def _pivoted(target: FaceParams, r_s: F64, r_t: F64) -> F64:
     """Translation that carries the neck to its target while the head keeps its source rotation."""
     return np.asarray(target.translation + (r_t - r_s) @ PIVOT_MM * np.array([1.0, 1.0, 0.0]))
 
@@ -152,7 +148,7 @@ def at_depth(px: F32, z: F32, params: FaceParams, camera: Camera) -> F32:
     return np.column_stack([v, z])
 
 
-def _triangulate(poly: F32, grid: F32, loop: I32, longest: float, size: tuple[int, int]) -> I32:
+def _triangulate(poly: F32, grid: F32, loop: I32, longest: float) -> I32:
     """Delaunay over outline and grid without the inside of the face; ids into [mesh | shell]."""
     pts = np.vstack([poly, grid])
     ids = np.concatenate([loop, N_MESH + np.arange(len(grid))]).astype(np.int32)
@@ -164,7 +160,7 @@ def _triangulate(poly: F32, grid: F32, loop: I32, longest: float, size: tuple[in
         seen[(float(x), float(y))] = i
     out = []
     ring = poly.reshape(-1, 1, 2).astype(np.float32)
-    for t in sub.getTriangleList().reshape(-1, 3, 2):
+    for t in np.asarray(sub.getTriangleList()).reshape(-1, 3, 2):
         tri = [seen.get((float(x), float(y)), -1) for x, y in t]
         if min(tri) < 0:
             continue

@@ -6,10 +6,12 @@ import hashlib
 import logging
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from models import lids
@@ -54,22 +56,23 @@ def prepare_source(path: str | Path, size: int = 512, networks: FaceNetworks | N
     """
     picture = load_picture(path)
     rgb = fit_size(picture.rgb, size)
-    key = hashlib.sha256(rgb.tobytes() + repr((rgb.shape, CACHE_VERSION, _model_stamp())).encode()).hexdigest()[:32]
+    alpha = None
+    if picture.alpha is not None:
+        alpha = cv2.resize(picture.alpha, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
+    content = rgb.tobytes() + (b"" if alpha is None else alpha.tobytes())
+    key = hashlib.sha256(content + repr((rgb.shape, CACHE_VERSION, _model_stamp())).encode()).hexdigest()[:32]
     file = cache_dir() / "sources" / f"{key}.npz"
     cached = _read(file, rgb)
     if cached is not None:
         return cached
-    alpha = None
-    if picture.alpha is not None:
-        import cv2
-
-        alpha = cv2.resize(picture.alpha, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
     source = analyse(rgb, str(path), networks, alpha)
     _write(file, source)
     return source
 
 
-def analyse(rgb: U8, name: str = "the picture", networks: FaceNetworks | None = None, alpha: F32 | None = None) -> SourceFace:
+def analyse(
+    rgb: U8, name: str = "the picture", networks: FaceNetworks | None = None, alpha: F32 | None = None
+) -> SourceFace:
     """Find the largest face of a picture (H, W, 3) and prepare it, without the cache.
 
     `alpha` (H, W) 0..1 replaces the computed matte where a picture brings its own. Raises UserError without a face.
@@ -91,7 +94,9 @@ def analyse(rgb: U8, name: str = "the picture", networks: FaceNetworks | None = 
     lids.write_units(scores, gaps / gap)
     head, params = fitter.identify(face.points, camera, scores)
     matte = alpha if alpha is not None and float(alpha.min()) < 0.5 else person_matte(rgb, face.points)
-    return SourceFace(rgb, face.points, head, params, gap, matte.astype(np.float32), background_plate(rgb, matte))
+    plate = background_plate(rgb, matte)
+    matte = np.asarray(np.rint(matte * 255) / 255, np.float32)  # as the cache keeps it: every run draws the same
+    return SourceFace(rgb, face.points, head, params, gap, matte, plate)
 
 
 def _model_stamp() -> str:
@@ -105,7 +110,7 @@ def _read(file: Path, rgb: U8) -> SourceFace | None:
             params = FaceParams(z["rotation"], z["translation"], z["expression"], z["gaze"])
             return SourceFace(rgb, z["points"], z["head"], params, z["lid_gap"], z["matte"].astype(np.float32) / 255,
                               z["plate"])  # fmt: skip
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # absent, cut short or damaged
         return None
 
 
@@ -118,6 +123,6 @@ def _write(file: Path, s: SourceFace) -> None:
         fd, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
         with os.fdopen(fd, "wb") as f:
             np.savez(f, **arrays)
-        os.replace(part, file)
+        Path(part).replace(file)
     except OSError as error:  # a full or read-only cache costs time, nothing else
         log.warning("could not keep the prepared source: %s", error)

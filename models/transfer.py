@@ -16,6 +16,7 @@ _MOST_TURN = np.radians(45.0)  # beyond this a photo has nothing to show
 _FREE_SHIFT = 0.9  # in head widths (IOD) from the source's place
 _MOST_SHIFT = 1.8
 _LEARNED_LIMIT = 4.5
+_GAZE_LIMIT = 0.7  # radians
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ def retarget(
 
     c = source_c + vector * (driver.expression - neutral.expression)
     c[:N_UNITS] = np.clip(c[:N_UNITS], 0.0, 1.0)
-    c[N_UNITS:] = np.clip(c[N_UNITS:], -_LEARNED_LIMIT, _LEARNED_LIMIT)
+    most = np.maximum(np.abs(source_c[N_UNITS:]), np.float32(_LEARNED_LIMIT))  # never tighter than the photo itself
+    c[N_UNITS:] = np.clip(c[N_UNITS:], -most, most)
     shut = _closure(lids.read_units(source_c), lids.read_units(driver.expression),
                     lids.read_units(neutral.expression), gains.eyes)  # fmt: skip
     lids.write_units(c, lids.gap_of(shut))
     gaze = source_g + np.float32(gains.gaze) * (driver.gaze - neutral.gaze)
-    return FaceParams(q, t, c.astype(np.float32), np.clip(gaze, -0.7, 0.7).astype(np.float32))
+    far = np.maximum(np.abs(source_g), np.float32(_GAZE_LIMIT))
+    return FaceParams(q, t, c.astype(np.float32), np.clip(gaze, -far, far).astype(np.float32))
 
 
 def _closure(source: F64, driver: F64, neutral: F64, gain: float) -> F64:
@@ -121,4 +124,4 @@ def _ease(v: F64, free: float, most: float) -> F64:
     if n <= free:
         return v
     room = most - free
-    return v * ((free + room * np.tanh((n - free) / room)) / n)
+    return np.asarray(v * ((free + room * np.tanh((n - free) / room)) / n))
