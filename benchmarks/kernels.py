@@ -180,7 +180,7 @@ def flat_rows(bench: Bench, mesh: str, size: int, literal: bool, check: bool) ->
     moved = out.nbytes + size * size * 12 * 2 + exact.nbytes + triangles.nbytes
     for threads in (1, int(numba.config.NUMBA_NUM_THREADS)):
         ms = bench.time(
-            lambda n=threads: texture.render_flat(exact, colours, triangles, out, scratch=scratch, threads=n)
+            functools.partial(texture.render_flat, exact, colours, triangles, out, scratch=scratch, threads=threads)
         )
         bench.add("render", "flat", size, f"numba x{threads}", ms, moved, error, slow, mesh=mesh)
     nearest, plain = np.empty((size, size)), np.empty_like(out)
