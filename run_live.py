@@ -37,9 +37,7 @@ def main(arguments: list[str]) -> int:
     except Exception as error:
         if debug:
             raise
-        say(
-            f"error: a fault of the engine: {type(error).__name__}: {error}. Run again with --debug and report what it says"
-        )
+        say(f"error: a fault of the engine: {error!r}. Run again with --debug and report what it says")
         return 70
 
 

@@ -44,9 +44,7 @@ def source_path(config: Config, notices: Notices) -> Path:
     if spec is not None and spec.origin is not None:
         path = Path(spec.origin).parent / "mpl-data" / "sample_data" / "grace_hopper.jpg"
         if path.exists():
-            notices(
-                Notice("chose", "source: Grace Hopper, a public-domain portrait (or give --source face.jpg)")
-            )
+            notices(Notice("chose", "source: Grace Hopper, public domain (or give --source face.jpg)"))
             return path
     raise UserError("the default portrait", "matplotlib, which brings it, is not installed", "Give --source face.jpg")
 

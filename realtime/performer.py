@@ -73,7 +73,7 @@ class Performer:
         except Exception as error:
             _LOG.debug("tracker", exc_info=True)
             self._meter.count("tracker_errors")
-            self._once.say("tracker", Notice("warning", f"tracking failed on a frame ({type(error).__name__}: {error}); "
+            self._once.say("tracker", Notice("warning", f"tracking failed on a frame ({error!r}); "
                                              "it counts as no face. Run again with --debug for details"))  # fmt: skip
             params, confidence = None, 0.0
         watch.lap("track")
@@ -90,8 +90,8 @@ class Performer:
             self._face_ns = now_ns
         away_ns = now_ns - self._face_ns
         if away_ns > self._config.no_face_notice_s * NS_PER_S:
-            self._once.say("no face", Notice("warning", "no face in the driver's picture; the photo idles. Sit in front of "
-                                             "the camera, in the light"))  # fmt: skip
+            self._once.say("no face", Notice("warning", "no face in the driver's picture; the photo idles. Sit in "
+                                             "front of the camera, in the light"))  # fmt: skip
         # With --neutral first the first face stays the measure, or the same file would give two different videos.
         if away_ns > self._lost_limit_ns and not self._forgotten and self._config.neutral == "auto":
             self._forgotten = True
@@ -156,7 +156,7 @@ class Performer:
         except Exception as error:
             _LOG.debug("render", exc_info=True)
             self._meter.count("render_errors")
-            self._once.say("render", Notice("warning", f"a picture could not be made ({type(error).__name__}: {error}); the "
+            self._once.say("render", Notice("warning", f"a picture could not be made ({error!r}); the "
                                             "last good one is shown. Run again with --debug for details"))  # fmt: skip
             if self._good is None:
                 raise

@@ -47,8 +47,16 @@ class Assemble(Protocol):
 class Engine:
     """One run of the engine; `stop` and `recalibrate` may be called from other threads and signal handlers."""
 
-    def __init__(self, config: Config, *, driver: Driver | Iterable[U8] | None = None, outputs: list[Output] | None = None,
-                 assemble: Assemble | None = None, clock: Clock | None = None, notices: Notices = log_notice) -> None:  # fmt: skip
+    def __init__(
+        self,
+        config: Config,
+        *,
+        driver: Driver | Iterable[U8] | None = None,
+        outputs: list[Output] | None = None,
+        assemble: Assemble | None = None,
+        clock: Clock | None = None,
+        notices: Notices = log_notice,
+    ) -> None:
         self._config, self._notices = config, notices
         self._clock = clock or MonotonicClock()
         self._given_driver = _as_driver(driver, config) if driver is not None else None
@@ -120,7 +128,7 @@ class Engine:
             choice = choose_driver(self._config, self._notices)
             check_pace(choice, self._config)
         assemble = self._assemble or _assembly()
-        pictures = choice.kind != "imagine" if choice is not None else self._given_driver.has_pictures  # type: ignore[union-attr]
+        pictures = self._given_driver.has_pictures if self._given_driver else choice is None or choice.kind != "imagine"
         with ThreadPoolExecutor(1, "prepare") as pool:
             building = pool.submit(assemble, self._config, self._notices, pictures=pictures)
             driver = self._given_driver

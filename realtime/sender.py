@@ -19,7 +19,7 @@ class Cadence:
     """Says when each tick's picture may be sent, and when the last one must be sent again instead.
 
     Ticks lie at `start + k * period + phase`. A fresh picture is sent on arrival when it comes within half a period of
-    its tick, and the phase follows the arrivals: so a driver with the same rate never waits for a tick, while the number
+    its tick, and the phase follows the arrivals: a driver of the same rate never waits for a tick, and the number
     of ticks stays exact in the long run (a phase that reaches half a period turns over, which adds or skips one tick).
     """
 

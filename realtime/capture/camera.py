@@ -95,8 +95,8 @@ class CameraDriver:
         height, width = rgb.shape[:2]
         _LOG.info("%s gives %dx%d at %.1f frames a second", self.name, width, height, fps)
         if fps < 0.8 * self._config.fps:
-            self._notices(Notice("warning", f"{self.name} gives {fps:.0f} frames a second, not {self._config.fps}: more "
-                                 "light on the face usually helps"))  # fmt: skip
+            self._notices(Notice("warning", f"{self.name} gives {fps:.0f} frames a second, not {self._config.fps}: "
+                                 "more light on the face usually helps"))  # fmt: skip
 
     def _reopen(self) -> None:
         """Wait for a lost camera; raises `DriverError` when it stays away."""
@@ -108,7 +108,7 @@ class CameraDriver:
                              f"{self._config.camera_wait_s:.0f} s"))  # fmt: skip
         while not self._closed:
             if self._clock.now_ns() - lost_ns > self._config.camera_wait_s * NS_PER_S:
-                raise DriverError(self.name, f"it was lost and did not come back within {self._config.camera_wait_s:.0f} s",
+                raise DriverError(self.name, f"it was lost and stayed away for {self._config.camera_wait_s:.0f} s",
                                   "Plug it in and run again")  # fmt: skip
             self._clock.wait_until(self._clock.now_ns() + _RETRY_NS)
             self._grabber = self._open(self._index, self._config.camera_size, self._config.fps)

@@ -63,8 +63,8 @@ class VideoOutput:
         width, height = stream.width + stream.width % 2, stream.height + stream.height % 2
         self._pad = (height - stream.height, width - stream.width)
         if any(self._pad):
-            self._notices(Notice("note", f"{self._path.name}: {stream.width}x{stream.height} became {width}x{height} by "
-                                 "doubling the last line; H.264 that plays everywhere has even sides"))  # fmt: skip
+            self._notices(Notice("note", f"{self._path.name}: {stream.width}x{stream.height} became {width}x{height}: "
+                                 "the last line is doubled, as H.264 wants even sides"))  # fmt: skip
         try:
             suffix = self._path.suffix.lower()
             options = {"movflags": "+faststart"} if suffix != ".mkv" else {}

@@ -106,7 +106,7 @@ class PreviewOutput:
         self._recalibrate()
 
     def is_own(self, host: str | None, origin: str | None) -> bool:
-        """Tell whether a request names this page: a page elsewhere must not steer us (DNS rebinding, cross-site POST)."""
+        """Tell whether a request names this page: another page must not steer us (DNS rebinding, cross-site POST)."""
         hosts = {f"{name}:{self._port}" for name in (_HOST, "localhost")}
         return host in hosts and (origin is None or origin.removeprefix("http://") in hosts)
 

@@ -75,7 +75,7 @@ def test_queue_keeps_order_and_makes_the_writer_wait() -> None:
     writer = threading.Thread(target=write)
     writer.start()
     got = []
-    with pytest.raises(ClosedError):
+    with pytest.raises(ClosedError):  # noqa: PT012
         while True:
             most = max(most, len(queue))
             got.append(queue.take())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from fakes import params
@@ -35,7 +37,7 @@ def test_lost_face_is_at_rest_within_half_a_second_and_moves_at_once() -> None:
     shown = play([True] * 5 + [False] * 20)
     assert shown[5] < 1.0  # moves in the very first frame
     assert shown[5 + 14] == 0.0
-    assert all(b <= a for a, b in zip(shown[4:], shown[5:], strict=False))
+    assert all(b <= a for a, b in pairwise(shown[4:]))
 
 
 def test_returning_face_has_the_picture_within_its_time() -> None:
@@ -44,7 +46,9 @@ def test_returning_face_has_the_picture_within_its_time() -> None:
     assert shown[-1] == 1.0
 
 
-@pytest.mark.parametrize("pattern", ["1110111", "10" * 20, "1100" * 10, "1" * 10 + "0" * 7 + "1" * 3 + "0" * 30 + "1" * 20])
+@pytest.mark.parametrize(
+    "pattern", ["1110111", "10" * 20, "1100" * 10, "1" * 10 + "0" * 7 + "1" * 3 + "0" * 30 + "1" * 20]
+)
 def test_no_frame_jumps(pattern: str) -> None:
     shown = play([c == "1" for c in pattern])
     # The steepest smoothstep over 0.1 s moves 1.5 / 3 frames; over 0.35 s and more far less.
