@@ -14,7 +14,7 @@ import numpy as np
 
 from models import rotation
 from models.face import UNIT, FaceParams
-from models.generator import WEIGHTS, Generator
+from models.generator import Generator
 from models.motion import neutral_params
 from models.puppet import Puppet
 from models.source import prepare_source
@@ -43,9 +43,10 @@ def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--height", type=int, default=360)
+    ap.add_argument("--generator", choices=("live", "off"), default="live")
     a = ap.parse_args()
     source = prepare_source(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", 720)
-    painter = Generator(source.image, source.points) if WEIGHTS.exists() else None
+    painter = Generator(source.image, source.points) if a.generator == "live" else None
     puppet = Puppet(source, generator=painter)
     shots = [puppet.render(puppet.retarget(look(*w), neutral_params())) for w in _LOOKS]
     k = a.height / shots[0].shape[0]

@@ -89,11 +89,16 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
     cavity = _cavity(image, points, n_w, 2 * n_h)
     span = 0.60 * width
     shows = gap > 0.05 * width
-    split = top + 0.6 * (bottom - top)
+    # A smile shows the upper teeth alone, down to the lower lip; only an open mouth shows both rows.
+    split = top + float(np.interp(gap / width, (0.12, 0.35), (0.9, 0.55))) * (bottom - top)
     over = 0.22 * width  # the bands go on behind the lips
-    xr, up, low = (-span, span), (top - over, split), (split, bottom + over)
-    upper_band = _band(image, mid, ax, ay, xr, up, inner, (n_w, n_h), cavity[:n_h], 0, shows)
-    lower_band = _band(image, mid, ax, ay, xr, low, inner, (n_w, n_h), cavity[n_h:], 1, shows)
+    size = (n_w, n_h)
+    upper_band = _band(image, mid, ax, ay, (-span, span), (top - over, split), inner, size, cavity[:n_h], 0, shows)
+    lower_band = _band(image, mid, ax, ay, (-span, span), (split, bottom + over), inner, size, cavity[n_h:], 1, shows)
+    # The cavity takes over from the teeth within its first rows, which have no height while the mouth is as in the photo.
+    fade = np.clip(np.arange(2 * n_h) / (0.14 * n_h), 0, 1)[:, None, None]
+    cavity = upper_band[-1] * (1 - fade) + cavity * fade
+    cavity = lower_band[0] * (1 - fade[::-1]) + cavity * fade[::-1]
     texture = np.vstack([upper_band, cavity, lower_band]).astype(np.float32)
     # rows: top of upper, split (upper), split (lower), bottom of lower; each with a finer cavity between
     ys = [top - over, split, split, split, bottom + over]
@@ -126,16 +131,13 @@ def _band(
     band = cv2.remap(image, pos[..., 0].astype(np.float32), pos[..., 1].astype(np.float32), cv2.INTER_LINEAR)
     ring = inner.reshape(-1, 1, 2).astype(np.float32)
     d = np.array([cv2.pointPolygonTest(ring, (float(x), float(y)), True) for x, y in pos.reshape(-1, 2)])
-    known = (d.reshape(n_h, n_w) > 0.02 * (xs[1] - xs[0]) * 0.5).astype(np.uint8)
+    known = (d.reshape(n_h, n_w) > -0.25).astype(np.uint8)
     filled = cv2.inpaint(band, (1 - known).astype(np.uint8), 2, cv2.INPAINT_TELEA).astype(np.float32)
     # away from what was seen, fall into the dark
     away = cv2.distanceTransform((1 - known).astype(np.uint8), cv2.DIST_L2, 3)
     k = np.clip(away / 8.0, 0, 1)[..., None]
     filled = filled * (1 - k) + edge[None] * k
-    # meet the cavity softly
-    ramp = np.linspace(0, 1, n_h)[:, None, None] if end == 0 else np.linspace(1, 0, n_h)[:, None, None]
-    k = np.clip((ramp - 0.9) / 0.1, 0, 1)
-    return np.asarray(filled * (1 - k) + edge[None] * k, np.float32)
+    return filled
 
 
 def _cavity(image: U8, points: F32, w: int, h: int) -> F32:

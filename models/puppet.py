@@ -78,7 +78,7 @@ class Puppet:
                 v[:, :2] += patch.bump[:, None] * gaze_shift(self.source.params, params, i)
             moved = cam.project(v, params)
             # Behind all skin: a flat patch would pierce the curved corners of mouth and eyes.
-            moved[:, 2] -= _FAR_BEHIND_PX
+            moved[:, 2] -= _FAR_BEHIND_PX + 100.0 * patch.jaw  # upper teeth close over the lower
             parts.append(moved)
         return np.concatenate(parts)
 
