@@ -1,0 +1,355 @@
+"""Files, page, stream, virtual camera, canvas: what arrives, and what is said when nothing can."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import socket
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from fakes import Said
+
+from realtime.clock import NS_PER_S, FakeClock
+from realtime.config import Config
+from realtime.errors import OutputError
+from realtime.outputs.base import Stream
+from realtime.outputs.canvas import Canvas
+from realtime.outputs.choose import choose_outputs
+from realtime.outputs.udp import UdpOutput
+from realtime.outputs.vcam import VcamOutput
+from realtime.outputs.video import VideoOutput
+from realtime.preview.server import PreviewOutput
+from realtime.types import Composite
+
+COLOURS = [
+    (255, 0, 0),
+    (0, 255, 0),
+    (0, 0, 255),
+    (200, 150, 120),
+    (90, 60, 40),
+    (255, 255, 255),
+    (0, 0, 0),
+    (128, 128, 128),
+]
+
+
+def bars(width: int = 128, height: int = 96) -> np.ndarray:
+    rgb = np.zeros((height, width, 3), np.uint8)
+    for i, colour in enumerate(COLOURS):
+        rgb[:, i * width // 8 : (i + 1) * width // 8] = colour
+    return rgb
+
+
+def composite(rgb: np.ndarray, seq: int = 0, at_ns: int = 0) -> Composite:
+    return Composite(seq, at_ns, rgb, at_ns)
+
+
+def write(path: Path, count: int = 25, fps: Fraction = Fraction(25), rgb: np.ndarray | None = None, said: Said | None = None,
+          audio: Path | None = None, times: list[float] | None = None) -> Path:  # fmt: skip
+    rgb = bars() if rgb is None else rgb
+    out = VideoOutput(path, Config(), said if said is not None else Said())
+    out.open(Stream(rgb.shape[1], rgb.shape[0], fps, FakeClock(), stamped=True, audio=audio))
+    for i in range(count):
+        at = times[i] if times else float(i / fps)
+        out.send(composite(rgb, i, int(at * NS_PER_S)))
+    out.close(True)
+    return path
+
+
+def read(path: Path) -> tuple[list[np.ndarray], float]:
+    capture = cv2.VideoCapture(str(path))
+    frames, fps = [], capture.get(cv2.CAP_PROP_FPS)
+    while True:
+        ok, frame = capture.read()
+        if not ok:
+            return frames, fps
+        frames.append(frame[..., ::-1])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(15)])
+def test_file_has_all_frames_rate_duration_and_colours(tmp_path: Path, fps: Fraction, suffix: str) -> None:
+    path = write(tmp_path / f"a.{suffix}", 50, fps)
+    frames, rate = read(path)
+    assert len(frames) == 50
+    assert rate == pytest.approx(float(fps), rel=1e-4)
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 == pytest.approx(50 / float(fps), abs=0.045)
+        decoded = next(container.decode(video=0))
+        assert decoded.to_ndarray(format="rgb24")[48, 8].tolist() == pytest.approx([255, 0, 0], abs=6)
+    for i, colour in enumerate(COLOURS):
+        assert frames[25][48, i * 16 + 8].tolist() == pytest.approx(colour, abs=6)
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_irregular_times_are_kept(tmp_path: Path) -> None:
+    times = [0.0, 0.1, 0.15, 0.9, 1.4]
+    with av.open(str(write(tmp_path / "v.mp4", 5, times=times))) as container:
+        assert [float(f.time) for f in container.decode(video=0)] == pytest.approx(times, abs=0.002)
+
+
+def test_odd_sides_get_a_doubled_line(tmp_path: Path) -> None:
+    said, rgb = Said(), bars(129, 97)
+    frames, _ = read(write(tmp_path / "o.mp4", 3, rgb=rgb, said=said))
+    assert frames[0].shape == (98, 130, 3)
+    assert "129x97 became 130x98" in said.text
+    assert np.abs(frames[0][:97, :129].astype(int) - rgb).mean() < 4
+
+
+def test_sound_is_copied_in_step(tmp_path: Path) -> None:
+    source = tmp_path / "s.mp4"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("aac", rate=16000)
+        for _ in range(50):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")))
+        for i in range(31):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1024), 0.1, np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 16000, i * 1024
+            container.mux(sound.encode(frame))
+        container.mux(video.encode(None))
+        container.mux(sound.encode(None))
+    with av.open(str(write(tmp_path / "o.mp4", 50, audio=source))) as container:
+        audio = container.streams.audio[0]
+        assert audio.codec_context.name == "aac"
+        assert float(audio.duration * audio.time_base) == pytest.approx(2.0, abs=0.1)
+    with av.open(str(write(tmp_path / "half.mp4", 25, audio=source))) as container:
+        audio = container.streams.audio[0]
+        assert float(audio.duration * audio.time_base) == pytest.approx(1.0, abs=0.1)
+
+
+def test_live_file_keeps_real_time_through_a_gap(tmp_path: Path) -> None:
+    clock, out = FakeClock(), VideoOutput(tmp_path / "l.mp4", Config(), Said())
+    out.open(Stream(128, 96, Fraction(30), clock))
+    for i in range(30):
+        clock.advance(NS_PER_S if i == 15 else NS_PER_S // 30 + (-1) ** i * 9_000_000)
+        out.send(composite(bars(), i))
+    out.close(True)
+    with av.open(str(tmp_path / "l.mp4")) as container:
+        assert container.duration / 1e6 == pytest.approx(1 + 29 / 30, abs=0.07)
+
+
+@pytest.mark.parametrize("case", ["exists", "folder missing", "is folder", "suffix", "read-only"])
+def test_impossible_files_are_refused_before_work(tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.mp4"
+    if case == "exists":
+        path.write_text("mine")
+    elif case == "folder missing":
+        path = tmp_path / "no" / "out.mp4"
+    elif case == "is folder":
+        path.mkdir()
+    elif case == "suffix":
+        path = tmp_path / "out.gif"
+    else:
+        monkeypatch.setattr("realtime.outputs.video.os.access", lambda *_: False)  # tests run as root
+    with pytest.raises(OutputError) as caught:
+        choose_outputs(Config(output=(str(path),)), Said(), dict, lambda: None)
+    hints = {"exists": "--overwrite", "folder missing": "mkdir -p", "is folder": "out.mp4", "suffix": ".mp4",
+             "read-only": "you may write to"}  # fmt: skip
+    assert hints[case] in caught.value.hint
+    if case == "exists":
+        assert path.read_text() == "mine"
+
+
+def test_overwrite_replaces_only_when_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    path.write_text("mine")
+    for complete in (False, True):
+        out = VideoOutput(path, Config(overwrite=True), Said())
+        out.open(Stream(128, 96, Fraction(25), FakeClock(), stamped=True))
+        out.send(composite(bars()))
+        out.close(complete)
+        assert (path.read_bytes() == b"mine") is not complete
+        assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    out = VideoOutput(tmp_path / "out.mp4", Config(), Said())
+    out.open(Stream(128, 96, Fraction(25), FakeClock(), stamped=True))
+
+    class Full:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def mux(self, packet: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            self.inner.close()
+
+    out._container = Full(out._container)
+    rng = np.random.default_rng(0)
+    with pytest.raises(OutputError, match="the disk is full") as caught:
+        for i in range(200):
+            out.send(composite(rng.integers(0, 255, (96, 128, 3), np.uint8), i, i * 40_000_000))
+    assert "Free some space" in str(caught.value)
+    out.close(False)
+    assert not list(tmp_path.iterdir())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request(method, path, headers=headers or {})
+    answer = connection.getresponse()
+    return answer.status, answer.read(), answer.getheader("Content-Security-Policy") or ""
+
+
+def test_page_shows_pictures_figures_and_recalibrates() -> None:
+    port, pressed = free_port(), threading.Event()
+    out = PreviewOutput(Config(port=port), lambda: {"fps": 30.0, "dropped": 2, "latency_ms": {"p50": 9.0, "p95": 20.0}},
+                        pressed.set)  # fmt: skip
+    out.open(Stream(128, 96, Fraction(30), FakeClock()))
+    try:
+        out.send(composite(bars()))
+        status, page, policy = ask(port, "GET", "/")
+        assert status == 200
+        assert b"Recalibrate" in page
+        assert "default-src 'self'" in policy
+        assert json.loads(ask(port, "GET", "/stats.json")[1]) == {"fps": 30.0, "p50": 9.0, "p95": 20.0, "dropped": 2,
+                                                                 "driven": True}  # fmt: skip
+        assert ask(port, "GET", "/../run_live.py")[0] == 404
+        assert ask(port, "GET", "/", {"Host": "evil.example"})[0] == 403
+        assert ask(port, "POST", "/recalibrate", {"Origin": "http://evil.example"})[0] == 403
+        assert not pressed.is_set()
+        assert ask(port, "POST", "/recalibrate", {"Origin": f"http://127.0.0.1:{port}"})[0] == 200
+        assert pressed.is_set()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
+            link.sendall(f"GET /stream.mjpg HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+            data = b""
+            while b"\xff\xd9" not in data:
+                data += link.recv(65536)
+        jpeg = data[data.index(b"\xff\xd8") : data.index(b"\xff\xd9") + 2]
+        shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        assert np.abs(shown.astype(int) - bars()).mean() < 12
+    finally:
+        out.close(True)
+    with pytest.raises(OSError):  # noqa: PT011
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def test_taken_port_names_another() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OutputError, match=f"port {port} cannot be used.*--port {port + 1}"):
+            PreviewOutput(Config(port=port)).open(Stream(8, 8, Fraction(30), FakeClock()))
+
+
+def test_udp_stream_can_be_decoded() -> None:
+    port, got = free_port(), []
+
+    def listen() -> None:
+        with av.open(f"udp://127.0.0.1:{port}?timeout=8000000", format="mpegts", timeout=8) as container:
+            for frame in container.decode(video=0):
+                got.append(frame.to_ndarray(format="rgb24"))
+                if len(got) >= 3:
+                    return
+
+    reader = threading.Thread(target=listen, daemon=True)
+    reader.start()
+    out = UdpOutput(f"udp://127.0.0.1:{port}", Config())
+    out.open(Stream(128, 96, Fraction(30), FakeClock()))
+    for i in range(400):
+        out.send(composite(bars(), i))
+        reader.join(0.01)
+        if not reader.is_alive():
+            break
+    out.close(True)
+    reader.join(5)
+    assert got
+    assert got[0][48, 8].tolist() == pytest.approx([255, 0, 0], abs=12)
+
+
+def test_vcam_without_package_or_device_names_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    stream = Stream(8, 8, Fraction(30), FakeClock())
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    with pytest.raises(OutputError, match="pip install pyvirtualcam"):
+        VcamOutput(Config()).open(stream)
+
+    class NoDevice:
+        class PixelFormat:
+            RGB = 1
+
+        @staticmethod
+        def Camera(*_: object, **__: object) -> None:  # noqa: N802
+            raise RuntimeError("'v4l2loopback' backend: no device\n'obs' backend: no device")
+
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", NoDevice)
+    with pytest.raises(OutputError, match="v4l2loopback' backend: no device; 'obs'") as caught:
+        VcamOutput(Config()).open(stream)
+    assert "\n" not in str(caught.value)
+
+
+def test_vcam_gets_its_own_canvas(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    sent: list[np.ndarray] = []
+
+    class Camera:
+        device = "/dev/video10"
+
+        def __init__(self, width: int, height: int, fps: float, fmt: object) -> None:
+            assert (width, height, fps) == (1280, 720, 30.0)
+
+        def send(self, rgb: np.ndarray) -> None:
+            sent.append(rgb)
+
+        def close(self) -> None:
+            sent.append(np.zeros(0))
+
+    class Module:
+        class PixelFormat:
+            RGB = 1
+
+    Module.Camera = Camera  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", Module)
+    out = VcamOutput(Config())
+    out.open(Stream(128, 96, Fraction(30), FakeClock()))
+    out.send(composite(bars()))
+    out.close(True)
+    assert sent[0].shape == (720, 1280, 3)
+    assert sent[-1].size == 0
+
+
+def test_canvas_holds_the_whole_picture_and_a_still_surround() -> None:
+    canvas = Canvas(1280, 720)
+    first, second = canvas.place(bars(96, 128)), canvas.place(np.full((128, 96, 3), 255, np.uint8))
+    assert first.shape == (720, 1280, 3)
+    assert (second[:, 640 - 270 : 640 + 270] == 255).all()
+    assert (first[:, :300] == second[:, :300]).all()
+    assert second[:, :300].mean() < 160
+    assert canvas.place(first) is first
+
+
+@pytest.mark.parametrize(("words", "hint"), [(("null", "null"), "Leave one out"), (("tcp://x:1",), "udp://"),
+                                             (("udp://nohost",), "udp://127.0.0.1:9000")])  # fmt: skip
+def test_words_that_name_no_output(words: tuple[str, ...], hint: str) -> None:
+    with pytest.raises(OutputError) as caught:
+        choose_outputs(Config(output=words), Said(), dict, lambda: None)
+    assert hint in caught.value.hint
+
+
+def test_automatic_output_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    for why, kind in ((None, VcamOutput), ("no v4l2loopback device", PreviewOutput)):
+        said = Said()
+        monkeypatch.setattr("realtime.outputs.choose.why_unusable", lambda why=why: why)
+        assert isinstance(choose_outputs(Config(), said, dict, lambda: None)[0], kind)
+        assert (why or "virtual camera") in said.text
