@@ -272,8 +272,8 @@ def pictures(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     raw = cv2.imread(str(cbook._get_data_path("sample_data/grace_hopper.jpg")))
     image = np.ascontiguousarray(cv2.cvtColor(raw, cv2.COLOR_BGR2RGB)[:420, 56:476])
-    source, triangles = head_mesh(300, 0.3)  # a source that hides a little of one side
-    target, _ = head_mesh(300, -0.35)
+    source, triangles = head_mesh(300, 0.6)  # a source that hides a little of one side
+    target, _ = head_mesh(300, -0.2)
     moved = [v + np.array([57, 60, 0], np.float32) for v in (source, target)]
     figure, axes = plt.subplots(2, 5, figsize=(12.5, 5.2))
     blank = np.full_like(image, 255)

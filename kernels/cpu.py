@@ -151,16 +151,15 @@ def resample(
 
 
 def warm_up() -> None:
-    """Compile, or load from Numba's cache, every kernel that the live path calls."""
+    """Compile, or load from Numba's cache, the two kernels of a live frame: `render_map` and `composite`.
+
+    The others compile at their first call: a cold start must not wait for what no frame needs.
+    """
     vertices = np.array([[0, 0, 0], [3, 0, 0], [0, 3, 0]], np.float32)
     source_xy = np.ascontiguousarray(vertices[:, :2])
     map_ = render_map(vertices, source_xy, np.array([[0, 1, 2]], np.int32), 4, 4)
     plate = np.zeros((4, 4, 3), np.uint8)
-    triangles = np.array([[0, 1, 2]], np.int32)
-    person = np.zeros((4, 4, 4), np.float32)
-    composite(person, plate, map_, plate)
-    render_composite(vertices, source_xy, triangles, person, plate, plate)
-    resample(plate, map_, np.empty_like(plate))
+    composite(np.zeros((4, 4, 4), np.float32), plate, map_, plate)
 
 
 def prepare(vertices: F32, triangles: I32, width: int, winding: Winding) -> tuple[Any, Any]:
