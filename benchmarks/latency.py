@@ -1,7 +1,7 @@
 """How late and how fast: live pace at 512 and on a 1280x720 canvas, offline pace, start-up times, apparent lag.
 
-`python -m benchmarks.latency --report FILE.json [--clips DIR] [--stills DIR]`; without `--clips` the driver is a clip that
-the engine makes itself: the default portrait, moved by `imagine`.
+`python -m benchmarks.latency --report FILE.json [--clips DIR] [--stills DIR]`; without `--clips` the driver is a clip
+that the engine makes itself: the default portrait, moved by `imagine`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Recorder:
         """Keep one picture with its time, ns."""
         self.sent.append((self._clock.now_ns(), composite.rgb))
 
-    def close(self, complete: bool) -> None:  # noqa: ARG002
+    def close(self, complete: bool) -> None:
         """Keep everything."""
 
 
@@ -144,7 +144,8 @@ def best_shift_ms(driver: tuple[F64, F64], output: tuple[F64, F64]) -> float | N
 
     def at(series: tuple[F64, F64], shift: float) -> F64:
         values = np.stack([np.interp(grid + shift, series[0], series[1][:, k]) for k in range(3)])
-        return values - values.mean(1, keepdims=True)
+        centred: F64 = values - values.mean(1, keepdims=True)
+        return centred
 
     base = at(driver, 0.0)
     shifts = np.arange(-_LAG_MAX_MS, _LAG_MAX_MS + 1, _LAG_STEP_MS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.face import FaceParams
 from models.transfer import Gains
@@ -14,6 +14,9 @@ from realtime.errors import UserError
 from realtime.notices import Notice, Notices
 from realtime.stages import Mark, Puppet, Stages, Tracker
 from realtime.types import U8
+
+if TYPE_CHECKING:
+    from models.source import SourceFace
 
 
 def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
@@ -29,11 +32,11 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     source = source_path(config, notices)
     with ThreadPoolExecutor(2, "assemble") as pool:
         tracker = pool.submit(_tracker, config) if pictures else None
-        puppet = pool.submit(_puppet, config, source)
-        made = puppet.result()
+        puppet = pool.submit(_puppet, config, source, notices)
+        made, device = puppet.result()
         tracking = tracker.result() if tracker is not None else None
-    return Stages(tracking, Calibration(config.neutral), Predictor(), Imagine(config.seed), made, neutral_params(), blend,
-                  device="cpu")  # fmt: skip
+    motion, idle = Predictor(), Imagine(config.seed)
+    return Stages(tracking, Calibration(config.neutral), motion, idle, made, neutral_params(), blend, device)
 
 
 def source_path(config: Config, notices: Notices) -> Path:
@@ -76,13 +79,31 @@ def _tracker(config: Config) -> Tracker:
     return FaceTracker(config.device, config.threads)
 
 
-def _puppet(config: Config, source: Path) -> Puppet:
-    """Prepare the source and hang it on its strings."""
+def _puppet(config: Config, source: Path, notices: Notices) -> tuple[Puppet, str]:
+    """Prepare the source and hang it on its strings; returns the puppet and where its network runs."""
     from models.puppet import Puppet as SourcePuppet
     from models.source import prepare_source
 
     prepared = prepare_source(source, picture_size(config, source))
-    return _Puppet(SourcePuppet(prepared, config.gains, config.threads), config.absolute)
+    generator, device = None, "cpu"
+    if config.generator == "live":
+        generator, device = _generator(config, prepared, notices)
+    return _Puppet(SourcePuppet(prepared, config.gains, config.threads, generator), config.absolute), device
+
+
+def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[Any, str]:
+    """Open the generator on the source; without it the picture moves by geometry alone, and that is said."""
+    from models.generator import Generator
+
+    try:
+        generator = Generator(prepared.image, prepared.points, config.device, config.threads)
+    except UserError as error:
+        if config.device == "cuda":
+            raise
+        notices(Notice("warning", f"no generator, geometry alone: {error}"))
+        return None, "cpu"
+    got = generator.report
+    return generator, f"{got.get('device', 'cpu')} ({got.get('runtime', '')})"
 
 
 class _Puppet:

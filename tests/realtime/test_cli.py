@@ -21,7 +21,8 @@ def test_no_flags_is_the_default_config() -> None:
 
 
 def test_flags_of_the_agreed_page() -> None:
-    line = ("--driver a.mp4 --source f.png --output o.mp4 --output null --size 256 --canvas 1280x720 --fps 25 --seconds 3 "
+    line = ("--driver a.mp4 --source f.png --output o.mp4 --output null --size 256 --canvas 1280x720 --fps 25 "
+        "--seconds 3 "
             "--pace offline --neutral first --lookahead 20 --generator off --device cpu --report r.json --trace t.json "
             "--port 8100 --seed 4 --mirror --absolute --overwrite")  # fmt: skip
     config = parse([*line.split(), *(word for r in REGIONS for word in (f"--gain-{r}", "0.5"))])

@@ -52,8 +52,15 @@ def composite(rgb: np.ndarray, seq: int = 0, at_ns: int = 0) -> Composite:
     return Composite(seq, at_ns, rgb, at_ns)
 
 
-def write(path: Path, count: int = 25, fps: Fraction = Fraction(25), rgb: np.ndarray | None = None, said: Said | None = None,
-          audio: Path | None = None, times: list[float] | None = None) -> Path:  # fmt: skip
+def write(
+    path: Path,
+    count: int = 25,
+    fps: Fraction = Fraction(25),
+    rgb: np.ndarray | None = None,
+    said: Said | None = None,
+    audio: Path | None = None,
+    times: list[float] | None = None,
+) -> Path:
     rgb = bars() if rgb is None else rgb
     out = VideoOutput(path, Config(), said if said is not None else Said())
     out.open(Stream(rgb.shape[1], rgb.shape[0], fps, FakeClock(), stamped=True, audio=audio))
@@ -188,7 +195,7 @@ def test_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
 
     out._container = Full(out._container)
     rng = np.random.default_rng(0)
-    with pytest.raises(OutputError, match="the disk is full") as caught:
+    with pytest.raises(OutputError, match="the disk is full") as caught:  # noqa: PT012
         for i in range(200):
             out.send(composite(rng.integers(0, 255, (96, 128, 3), np.uint8), i, i * 40_000_000))
     assert "Free some space" in str(caught.value)
