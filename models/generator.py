@@ -1,67 +1,140 @@
-"""The live generator: paints the inside of the mouth, and leaves every pixel outside its mask as the warp made it."""
+"""The network that finishes the face: mouth interior and lids, painted into the warped picture in place.
+
+For each part a crop that stands still on the skull is cut out of the warped frame, the network returns premultiplied
+colour and cover, and both are laid over the frame at its own resolution: picture * (1 - cover) + colour. Where both are
+0 the frame keeps its bytes. What depends on the photo alone is computed once.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from models.face import F32, U8
-from models.inference import Device, Got, Network
-from models.mouth_crop import CROP_PX, crop_from_picture, cut, masks, window
+from models.generator_crop import (
+    EYE,
+    MOUTH,
+    CropSpec,
+    crop_matrix,
+    cut,
+    eye_masks,
+    face_axes,
+    mouth_masks,
+    to_picture,
+    turn,
+)
+from models.inference import open_network
+from models.morphable import EYES, N_MESH
+from models.source import SourceFace
 
-WEIGHTS = Path(__file__).parent / "data" / "mouth.onnx"
-_LEAST = 1.0 / 64  # a mask below this paints nothing
+DATA = Path(__file__).parent / "data"
+MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
 
 
 class Generator:
-    """Paints one source's mouth; create once per source, use from one thread."""
+    """Finishes frames of one source face; used from one thread."""
 
-    def __init__(self, source_rgb: U8, source_points: F32, device: Device = "auto", threads: int = 2,
-                 weights: Path = WEIGHTS) -> None:  # fmt: skip
-        """source_rgb (H, W, 3); source_points (478, 3) px. Raises UserError without weights or a runtime."""
-        self._network = Network(weights, device, threads)
-        self._x: F32 = np.zeros((1, 9, CROP_PX, CROP_PX), np.float32)
-        m = crop_from_picture(source_points)
-        self._x[0, 3:6] = cut(source_rgb, m).transpose(2, 0, 1) * np.float32(1 / 255)
-        self._x[0, 8] = masks(source_points, m)[0] * np.float32(1 / 255)
-        self._window = window()
+    def __init__(self, source_rgb: U8, source_points: F32, device: str = "auto", threads: int = 2,
+                 runtime: str = "auto", data: Path = DATA) -> None:  # fmt: skip
+        """Open the networks and encode the photo.
+
+        source_rgb (H, W, 3); source_points (478, 3) landmarks, px. Raises UserError without weights or runtime.
+        """
+        self._mouth = open_network(data / "generator_mouth.onnx", device, threads, runtime)
+        self._eyes = open_network(data / "generator_eye.onnx", device, threads, runtime)
+        self._options = (device, threads, runtime)
+        self._data = data
+        self._patch: F32 = np.zeros((0, 0, 4), np.float32)
+        self._soft: F32 = np.zeros((0, 0, 3), np.float32)
+        self.set_source(source_rgb, source_points)
+        blank = np.zeros((64, 64, 3), np.uint8)
+        self.paint(blank, (source_points * (40 / max(1.0, face_axes(source_points)[1]))).astype(np.float32))
 
     @property
-    def got(self) -> Got:
-        """What the network runs on."""
-        return self._network.got
+    def report(self) -> dict[str, Any]:
+        """Say what was asked for and what runs, for reports."""
+        return asdict(self._mouth.choice)
+
+    def set_source(self, source_rgb: U8, source_points: F32) -> None:
+        """Encode another photo: source_rgb (H, W, 3), source_points (478, 3) px."""
+        crops = (("mouth", MOUTH, [crop_matrix(source_points, MOUTH)], self._mouth),
+                 ("eye", EYE, [crop_matrix(source_points, EYE, e) for e in EYES], self._eyes))  # fmt: skip
+        for name, spec, matrices, network in crops:
+            branch = open_network(self._data / f"generator_{name}_source.onnx", *self._options)
+            for i, m in enumerate(matrices):
+                branch.inputs["source"][i] = cut(source_rgb, m, spec.pixels)
+            branch.run()
+            for feature in ("fine", "code"):
+                network.inputs[feature][...] = branch.outputs[feature]
 
     def paint(self, frame: U8, target: F32) -> None:
-        """Paint the mouth of a warped frame in place.
+        """Finish a warped frame in place.
 
-        frame (H, W, 3); target (468+, 2 or more) mesh vertices, px. What is added is the network's change, enlarged to
-        the frame's own resolution, so skin keeps its texture; where the mask is 0 nothing is touched.
+        frame (H, W, 3) uint8; target (468 or more, 3) float32 vertices of the face in it, px, larger z nearer. A face
+        that is too small or not finite is left as it is; parts beyond the picture's border are not painted.
         """
-        m = crop_from_picture(target)
-        crop = cut(frame, m)
-        self._x[0, 0:3] = crop.transpose(2, 0, 1) * np.float32(1 / 255)
-        self._x[0, 6:8] = masks(target, m) * np.float32(1 / 255)
-        y = self._network(self._x)[0]
-        mask = y[3] * self._window
-        mask = np.where(mask < _LEAST, np.float32(0), mask)
-        change = (y[:3] - self._x[0, 0:3]) * (mask * np.float32(255))
-        _add(frame, change.transpose(1, 2, 0), m)
+        points = target[:N_MESH]
+        if not np.isfinite(points).all() or face_axes(points)[1] < MIN_IOD_PX:
+            return
+        done: list[tuple[F32, F32, CropSpec]] = []
+        m = crop_matrix(points, MOUTH)
+        if _visible(frame, m, MOUTH):
+            x = self._mouth.inputs["picture"]
+            x[0, :, :, :3] = cut(frame, m, MOUTH.pixels)
+            mouth_masks(points, m, x[0, :, :, 3:])
+            self._mouth.inputs["turn"][0] = turn(points)
+            self._mouth.run()
+            done.append((self._mouth.outputs["painted"][0], m, MOUTH))
+        matrices = [crop_matrix(points, EYE, e) for e in EYES]
+        if any(_visible(frame, m, EYE) for m in matrices):
+            x = self._eyes.inputs["picture"]
+            for i, (eye, m) in enumerate(zip(EYES, matrices, strict=True)):
+                x[i, :, :, :3] = cut(frame, m, EYE.pixels)
+                eye_masks(points, m, eye, x[i, :, :, 3:])
+                self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
+            self._eyes.run()
+            done += [(self._eyes.outputs["painted"][i], m, EYE) for i, m in enumerate(matrices)]
+        for painted, m, spec in done:
+            self._lay_over(frame, painted, m, spec)
+
+    def _lay_over(self, frame: U8, painted: F32, matrix: F32, spec: CropSpec) -> None:
+        h, w = frame.shape[:2]
+        corners = to_picture(spec.pixels, matrix)
+        x0, y0 = (max(0, int(np.floor(v))) for v in corners.min(0))
+        x1, y1 = min(w, int(np.ceil(corners[:, 0].max())) + 1), min(h, int(np.ceil(corners[:, 1].max())) + 1)
+        if x1 <= x0 or y1 <= y0:
+            return
+        bh, bw = y1 - y0, x1 - x0
+        if self._patch.shape[0] < bh or self._patch.shape[1] < bw:
+            side = int(1.25 * max(bh, bw))
+            self._patch, self._soft = np.zeros((side, side, 4), np.float32), np.zeros((side, side, 3), np.float32)
+        m = matrix.copy()
+        m[:, 2] -= (x0, y0)
+        patch, soft, part = self._patch[:bh, :bw], self._soft[:bh, :bw], frame[y0:y1, x0:x1]
+        finer = float(np.hypot(m[0, 0], m[1, 0])) > 1.0
+        cv2.warpAffine(painted, m, (bw, bh), dst=patch, flags=cv2.INTER_CUBIC if finer else cv2.INTER_LINEAR)
+        np.clip(patch[:, :, 3], 0.0, 1.0, out=patch[:, :, 3])
+        np.subtract(1.0, patch[:, :, 3], out=patch[:, :, 3])
+        np.multiply(part, patch[:, :, 3:], out=soft)
+        soft += patch[:, :, :3]
+        np.clip(soft, 0.0, 255.0, out=soft)
+        np.rint(soft, out=soft)
+        part[...] = soft
 
 
-def _add(frame: U8, change: F32, m: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
-    """Add a crop's change (CROP_PX, CROP_PX, 3), 0..255, to the frame at the crop's place."""
+def load_generator(source: SourceFace, device: str = "auto", threads: int = 2) -> Generator:
+    """Open the generator for a prepared source; raises UserError when weights or runtimes are missing."""
+    return Generator(source.image, source.points, device, threads)
+
+
+def _visible(frame: U8, matrix: F32, spec: CropSpec) -> bool:
+    corners = to_picture(spec.pixels, matrix)
     h, w = frame.shape[:2]
-    back = cv2.invertAffineTransform(m)
-    corners = np.array([[0, 0], [CROP_PX, 0], [0, CROP_PX], [CROP_PX, CROP_PX]]) @ back[:, :2].T + back[:, 2]
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, [w, h])
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, [w, h])
-    if x1 <= x0 or y1 <= y0:
-        return
-    a = m.copy()
-    a[:, 2] += m[:, :2] @ np.array([x0, y0], np.float64)
-    grown = cv2.warpAffine(np.ascontiguousarray(change), a, (int(x1 - x0), int(y1 - y0)),
-                           flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT)  # fmt: skip
-    part = frame[y0:y1, x0:x1]
-    np.copyto(part, np.clip(np.rint(part + grown), 0, 255).astype(np.uint8))
+    return bool((corners.max(0) > 0).all() and corners[:, 0].min() < w - 1 and corners[:, 1].min() < h - 1)
+
+
+__all__ = ["DATA", "Generator", "load_generator"]

@@ -1,0 +1,106 @@
+"""Export trained `live` networks as ONNX files whose weights are stored in half precision.
+
+`python -m models.training.export_live mouth --run RUN --out models/data` (or `eye`)
+Writes generator_<kind>.onnx and generator_<kind>_source.onnx. Pictures go in and out as bytes and floats 0..255 with
+channels last, so that the caller neither transposes nor scales.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from models.training.networks import SHAPES, LiveNet, Shape, SourceBranch
+
+log = logging.getLogger("export_live")
+
+
+class _Live(nn.Module):
+    def __init__(self, net: LiveNet) -> None:
+        super().__init__()
+        self.net = net
+        self.register_buffer("scale", torch.tensor([255.0, 255, 255, 1]).view(1, 4, 1, 1))
+
+    def forward(self, picture: Tensor, turn: Tensor, fine: Tensor, code: Tensor) -> Tensor:
+        x = picture.permute(0, 3, 1, 2).float() * (1 / 255)
+        return (self.net(x, turn, fine, code) * self.scale).permute(0, 2, 3, 1)
+
+
+class _Source(nn.Module):
+    def __init__(self, net: SourceBranch) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, source: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net(source.permute(0, 3, 1, 2).float() * (1 / 255))
+
+
+def load(kind: str, run: Path) -> tuple[SourceBranch, LiveNet, int]:
+    """Build the networks with the averaged weights of a run; also returns its step."""
+    state = torch.load(run / "state.pt", weights_only=False, map_location="cpu")
+    if state["kind"] != kind:
+        raise ValueError(f"{run} holds a network of kind {state['kind']}, asked for {kind}")
+    source, live = SourceBranch(SHAPES[kind]), LiveNet(SHAPES[kind])
+    with torch.no_grad():
+        for p, m in zip([*source.parameters(), *live.parameters()], state["mean"], strict=True):
+            p.copy_(m)
+    return source.eval(), live.eval(), int(state["step"])
+
+
+def export(source: SourceBranch, live: LiveNet, shape: Shape, kind: str, out: Path) -> list[Path]:
+    """Write both files; the batch is one mouth or two eyes."""
+    n, s = (2 if kind == "eye" else 1), shape.pixels
+    picture = torch.zeros((n, s, s, 3 + shape.masks), dtype=torch.uint8)
+    photo = torch.zeros((n, s, s, 3), dtype=torch.uint8)
+    fine, code = source(torch.zeros(n, 3, s, s))
+    files = [out / f"generator_{kind}.onnx", out / f"generator_{kind}_source.onnx"]
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "net.onnx"
+        torch.onnx.export(_Live(live), (picture, torch.zeros(n, 2), fine, code), str(part), dynamo=False,
+                          input_names=["picture", "turn", "fine", "code"], output_names=["painted"],
+                          opset_version=17)  # fmt: skip
+        onnx.save(halve(onnx.load(part)), files[0])
+        torch.onnx.export(_Source(source), (photo,), str(part), dynamo=False, opset_version=17,
+                          input_names=["source"], output_names=["fine", "code"])  # fmt: skip
+        onnx.save(halve(onnx.load(part)), files[1])
+    return files
+
+
+def halve(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store float weights as float16, cast back on load: half the file, the runtime computes as it likes."""
+    graph, casts = model.graph, []
+    for w in graph.initializer:
+        if w.data_type == TensorProto.FLOAT and np.prod(w.dims) > 16:
+            name, values = w.name, numpy_helper.to_array(w).astype(np.float16)
+            w.CopyFrom(numpy_helper.from_array(values, name + "_half"))
+            casts.append(helper.make_node("Cast", [name + "_half"], [name], to=TensorProto.FLOAT))
+    nodes = casts + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+def main() -> None:
+    """Run the command line."""
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("kind", choices=sorted(SHAPES))
+    ap.add_argument("--run", type=Path, required=True)
+    ap.add_argument("--out", type=Path, default=Path("models/data"))
+    a = ap.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    source, live, step = load(a.kind, a.run)
+    for f in export(source, live, SHAPES[a.kind], a.kind, a.out):
+        log.info("%s: step %d, %d kB", f, step, f.stat().st_size // 1000)
+
+
+if __name__ == "__main__":
+    main()

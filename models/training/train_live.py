@@ -1,0 +1,275 @@
+"""Train one `live` network on the shards of `train_samples.py`; stop it at any time, start it again and it goes on.
+
+`python -m models.training.train_live mouth --shards DIR --out RUN [--minutes N]` (or `eye`)
+Writes RUN/state.pt every three minutes (weights, averaged weights, optimisers, random state, step), RUN/curve.csv and
+RUN/sheet_*.png (looked at, never committed: they show the clips).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from models.training import losses
+from models.training.networks import SHAPES, Critic, LiveNet, SourceBranch, finish
+
+log = logging.getLogger("train_live")
+Batch = dict[str, Tensor]
+
+
+class Shards:
+    """All samples of one kind of crop in memory; looks for new shards now and then."""
+
+    def __init__(self, folder: Path, kind: str, prefix: str = "train_", limit: int = 9000) -> None:
+        self.folder, self.kind, self.prefix, self.limit = folder, kind, prefix, limit
+        self.seen: dict[str, dict[str, np.ndarray]] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read shards that have appeared."""
+        for f in sorted(self.folder.glob(f"{self.prefix}*.npz")):
+            if f.name in self.seen or f.name.endswith(".part.npz") or self.count() > self.limit:
+                continue
+            z = np.load(f)
+            self.seen[f.name] = {k: z[f"{self.kind}_{k}"] for k in ("src", "warp", "true", "mask", "turn")}
+
+    def count(self) -> int:
+        """Number of samples."""
+        return sum(len(s["src"]) for s in self.seen.values())
+
+    def draw(self, rng: np.random.Generator, n: int) -> Batch:
+        """Draw `n` samples, two frames each; every shard has the same weight per sample, stills twice."""
+        names = list(self.seen)
+        w = np.array([len(self.seen[k]["src"]) ** 0.7 * (1.5 if "stills" in k else 1.0) for k in names])
+        rows = []
+        for k in rng.choice(len(names), n, p=w / w.sum()):
+            s = self.seen[names[k]]
+            rows.append(pick(s, int(rng.integers(len(s["src"]))), self.kind, int(rng.integers(2))))
+        return {k: torch.from_numpy(np.concatenate([r[k] for r in rows])) for k in rows[0]}
+
+
+def pick(s: dict[str, np.ndarray], i: int, kind: str, eye: int) -> dict[str, np.ndarray]:
+    """One sample as two rows (B = 2), channels first, 0..1."""
+    def take(key: str) -> np.ndarray:
+        a = s[key][i]
+        if kind == "eye":
+            a = a[eye] if key == "src" else a[:, eye]
+        if key == "src":
+            a = np.stack([a, a])
+        return a if key == "turn" else np.ascontiguousarray(a.transpose(0, 3, 1, 2)).astype(np.float32) / 255
+
+    return {k: take(k) for k in ("src", "warp", "true", "mask", "turn")}
+
+
+def augment(b: Batch, rng: np.random.Generator, mirror: bool) -> Batch:
+    """Light, colour, blur and noise of bad cameras, the same for source, warp and truth (noise: inputs only)."""
+    n = len(b["src"])
+    g = torch.from_numpy(rng.normal(0, 1, (n // 2, 8)).astype(np.float32)).repeat_interleave(2, 0)[:, :, None, None]
+    u = torch.from_numpy(rng.random((n // 2, 8)).astype(np.float32)).repeat_interleave(2, 0)[:, :, None, None]
+    gamma, gain = torch.exp(0.22 * g[:, :1]), torch.exp(0.10 * g[:, 1:4] + 0.12 * g[:, 4:5] - 0.05)
+    grey = torch.where(u[:, :1] < 0.12, 1 - u[:, 1:2], 0.25 * (u[:, 1:2] - 0.5))
+    shrink = 0.35 + 0.5 * float(rng.random()) if rng.random() < 0.2 else 1.0
+    out = dict(b)
+    for k in ("src", "warp", "true"):
+        x = b[k].clamp(1e-4, 1) ** gamma * gain
+        x = (x + grey * (x.mean(1, keepdim=True) - x)).clamp(0, 1)
+        if shrink < 1:  # a small or soft picture
+            x = F.interpolate(F.interpolate(x, scale_factor=shrink, mode="area"), x.shape[-2:], mode="bilinear")
+        out[k] = x
+    noisy = (u[:, 2:3] < 0.3).float() * 0.02 * u[:, 3:4]
+    for k in ("src", "warp"):
+        out[k] = (out[k] + noisy * torch.randn_like(out[k])).clamp(0, 1)
+    if mirror:
+        flip = (u[:, 4] < 0.5)[:, 0, 0]
+        for k in ("src", "warp", "true", "mask"):
+            out[k] = torch.where(flip[:, None, None, None], out[k].flip(-1), out[k])
+        out["turn"] = torch.where(flip[:, None], b["turn"] * torch.tensor([-1.0, 1.0]), b["turn"])
+    return out
+
+
+class Trainer:
+    """Networks, optimisers and their state on disk."""
+
+    def __init__(self, kind: str, out: Path, seed: int, rate: float) -> None:
+        torch.manual_seed(seed)
+        self.kind, self.out, self.shape, self.step, self.spent = kind, out, SHAPES[kind], 0, 0.0
+        self.rng = np.random.default_rng(seed)
+        nets = [SourceBranch(self.shape), LiveNet(self.shape), Critic(self.shape)]
+        self.source, self.live, self.critic = (n.to(memory_format=torch.channels_last) for n in nets)
+        self.params = [*self.source.parameters(), *self.live.parameters()]
+        self.mean = [p.detach().clone() for p in self.params]
+        self.opt = torch.optim.Adam(self.params, rate, (0.5, 0.99))
+        self.opt_critic = torch.optim.Adam(self.critic.parameters(), 2 * rate, (0.5, 0.99))
+        file = out / "state.pt"
+        if file.exists():
+            s = torch.load(file, weights_only=False)
+            for name in ("source", "live", "critic", "opt", "opt_critic"):
+                getattr(self, name).load_state_dict(s[name])
+            self.mean, self.step, self.spent = s["mean"], s["step"], s["spent"]
+            self.rng.bit_generator.state = s["rng"]
+            torch.set_rng_state(s["torch"])
+            log.info("going on at step %d", self.step)
+
+    def save(self) -> None:
+        """Write the state, atomically."""
+        s = {n: getattr(self, n).state_dict() for n in ("source", "live", "critic", "opt", "opt_critic")}
+        s |= {"mean": self.mean, "step": self.step, "spent": self.spent, "rng": self.rng.bit_generator.state,
+              "torch": torch.get_rng_state(), "kind": self.kind}  # fmt: skip
+        torch.save(s, self.out / "state.part")
+        (self.out / "state.part").replace(self.out / "state.pt")
+
+    def run(self, b: Batch) -> tuple[Tensor, Tensor]:
+        """Finished crops and what was painted."""
+        fine, code = self.source(b["src"])
+        painted = self.live(torch.cat([b["warp"], b["mask"]], 1), b["turn"], fine, code)
+        return finish(b["warp"], painted), painted
+
+    def learn(self, b: Batch, warm: int) -> dict[str, float]:
+        """One step of both networks."""
+        ramp = min(1.0, max(0.0, (self.step - warm) / 600))
+        weight = losses.region(b["mask"])
+        got, painted = self.run(b)
+        row = {"l1": losses.weighted_l1(got, b["true"], weight), "edge": losses.edges(got, b["true"], weight),
+               "steady": losses.steadiness(got, b["true"], weight),
+               "restraint": losses.restraint(painted, b["mask"])}  # fmt: skip
+        loss = 20 * row["l1"] + 20 * row["edge"] + 5 * row["steady"] + 1.0 * row["restraint"]
+        real_x, fake_x = (torch.cat([x, b["mask"]], 1) for x in (b["true"], got))
+        if self.step >= warm - 300:
+            real, real_f = self.critic(real_x)
+            fake, _ = self.critic(fake_x.detach())
+            d_loss = losses.critic_hinge(real, fake)
+            self.opt_critic.zero_grad(set_to_none=True)
+            d_loss.backward()
+            self.opt_critic.step()
+            row["critic"] = d_loss
+        if ramp > 0:
+            self.critic.requires_grad_(False)
+            score, fake_f = self.critic(fake_x)
+            with torch.no_grad():
+                _, real_f = self.critic(real_x)
+            row["features"] = losses.features(fake_f, real_f)
+            loss = loss + ramp * (8 * row["features"] - 0.35 * score.mean())
+            self.critic.requires_grad_(True)
+        self.opt.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.params, 5.0)
+        self.opt.step()
+        keep = min(0.996, 1 - 1 / (self.step + 2))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.mean, self.params, 1 - keep)
+        self.step += 1
+        return {k: float(v.detach()) for k, v in row.items()}
+
+    def averaged(self, on: bool) -> None:
+        """Swap the averaged weights in (True) or out (False); call it in pairs."""
+        del on
+        with torch.no_grad():
+            for p, m in zip(self.params, self.mean, strict=True):
+                p_now = p.detach().clone()
+                p.copy_(m)
+                m.copy_(p_now)
+
+
+@torch.no_grad()
+def validate(t: Trainer, shards: Shards) -> dict[str, dict[str, float]]:
+    """Errors in the opening and around it (0..255), sharpness against the truth's, for each held-out name."""
+    report = {}
+    for name, s in shards.seen.items():
+        rows = [pick(s, i, t.kind, e) for i in range(len(s["src"])) for e in range(2 if t.kind == "eye" else 1)]
+        b = {k: torch.from_numpy(np.concatenate([r[k] for r in rows])) for k in rows[0]}
+        got, _ = t.run(b)
+        m = b["mask"][:, -1:]
+        both = (("warp", b["warp"]), ("net", got))
+        truth = losses.sharpness(b["true"], m)
+        err = {k: float(((x - b["true"]).abs() * m).sum() / m.sum() / 3 * 255) for k, x in both}
+        err |= {f"sharp_{k}": float(losses.sharpness(x, m) / truth) for k, x in both}
+        err |= {f"flicker_{k}": float(((x[1::2] - x[::2]).abs() * m[::2]).sum() / m[::2].sum() / 3 * 255)
+                for k, x in (("true", b["true"]), *both)}  # fmt: skip
+        report[name.removeprefix("val_").removesuffix(".npz")] = err
+    report["mean"] = {k: float(np.mean([r[k] for r in report.values()])) for k in next(iter(report.values()))}
+    return report
+
+
+@torch.no_grad()
+def sheet(t: Trainer, shards: Shards, file: Path, columns: int = 6) -> None:
+    """Source, warp, network, mask and truth of held-out people, a row of samples each."""
+    lines = []
+    for s in shards.seen.values():
+        cells = []
+        for i in np.linspace(0, len(s["src"]) - 1, columns).astype(int):
+            b = {k: torch.from_numpy(v[:1]) for k, v in pick(s, int(i), t.kind, int(i) % 2).items()}
+            got, painted = t.run(b)
+            cell = torch.cat([b["src"], b["warp"], got, painted[:, 3:].expand(-1, 3, -1, -1), b["true"]], 3)[0]
+            cells.append(cell.permute(1, 2, 0).clamp(0, 1).numpy())
+        lines.append(np.hstack(cells[:3]))
+        lines.append(np.hstack(cells[3:]))
+    cv2.imwrite(str(file), np.rint(np.vstack(lines)[:, :, ::-1] * 255).astype(np.uint8))
+
+
+def main() -> None:
+    """Run the command line."""
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("kind", choices=sorted(SHAPES))
+    ap.add_argument("--shards", type=Path, required=True)
+    ap.add_argument("--out", type=Path, required=True)
+    ap.add_argument("--minutes", type=float, default=60)
+    ap.add_argument("--steps", type=int, default=1_000_000)
+    ap.add_argument("--batch", type=int, default=8, help="samples, each two frames")
+    ap.add_argument("--rate", type=float, default=3e-4)
+    ap.add_argument("--warm", type=int, default=500, help="steps before the critic counts")
+    ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--save-every", type=float, default=180, help="seconds")
+    a = ap.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(a.threads)
+    a.out.mkdir(parents=True, exist_ok=True)
+    t, train, val = Trainer(a.kind, a.out, a.seed, a.rate), Shards(a.shards, a.kind), Shards(a.shards, a.kind, "val_")
+    start = saved = time.monotonic()
+    sums: dict[str, list[float]] = {}
+    while t.step < a.steps and time.monotonic() - start < 60 * a.minutes:
+        b = augment(train.draw(t.rng, a.batch), t.rng, a.kind == "mouth")
+        for k, v in t.learn(b, a.warm).items():
+            sums.setdefault(k, []).append(v)
+        if t.step % 50 == 0:
+            means = {k: round(float(np.mean(v)), 4) for k, v in sums.items()}
+            log.info("%d %.0fs %s", t.step, time.monotonic() - start, means)
+            sums = {}
+        if time.monotonic() - saved > a.save_every:
+            t.spent += time.monotonic() - saved
+            saved = time.monotonic()
+            checkpoint(t, val)
+            train.refresh()
+    t.spent += time.monotonic() - saved
+    checkpoint(t, val)
+
+
+def checkpoint(t: Trainer, val: Shards) -> None:
+    """Save, validate with the averaged weights, add to the curve and draw the sheet."""
+    t.save()
+    if not val.seen:
+        return
+    t.averaged(True)
+    r = validate(t, val)["mean"]
+    sheet(t, val, t.out / "sheet.png")
+    t.averaged(False)
+    new = not (t.out / "curve.csv").exists()
+    with (t.out / "curve.csv").open("a", newline="") as f:
+        w = csv.writer(f)
+        if new:
+            w.writerow(["step", "minutes", *r])
+        w.writerow([t.step, round(t.spent / 60, 1), *(round(v, 4) for v in r.values())])
+    log.info("step %d: %s", t.step, {k: round(v, 3) for k, v in r.items()})
+
+
+if __name__ == "__main__":
+    main()
