@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +22,7 @@ _SECOND_NS = NS_PER_S
 
 
 class LiveRun:
-    """One run at live pace; outputs are open already and stay so until `close_outputs`."""
+    """One run at live pace; outputs are open already, and closed by the caller."""
 
     def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
                  meter: Meter, notices: Notices) -> None:  # fmt: skip
@@ -127,16 +126,3 @@ class LiveRun:
             self._notices(Notice("warning", f"{text}. The other outputs go on"))
         else:
             self.crew.abort()
-
-    def close_outputs(self) -> None:
-        """Close every output; files keep what was recorded unless they failed themselves. Raises the first failure."""
-        first: Exception | None = None
-        for sender in self.senders:
-            try:
-                sender.output.close(complete=sender.error is None)
-            except Exception as error:
-                first = first or error
-        if first is not None:
-            with contextlib.suppress(AttributeError):
-                self._meter.stop()
-            raise first

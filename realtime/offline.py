@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from realtime.capture.base import Driver, Item, limited
-from realtime.clock import NS_PER_S, Clock
+from realtime.clock import Clock
 from realtime.config import Config
 from realtime.crew import Crew
 from realtime.errors import EngineError
@@ -96,7 +96,3 @@ class OfflineRun:
                 output.send(composite)
             self._meter.stage("send", start_ns, self._clock.now_ns(), composite.seq)
             self._meter.count("frames_out")
-
-    def seconds_done(self) -> float:
-        """Return how much of the driver's time was made, s."""
-        return self._meter.snapshot()["frames_out"] / float(self._driver.fps) if self._driver.fps else 0.0 * NS_PER_S

@@ -67,6 +67,7 @@ class Engine:
         self._performer: Performer | None = None
         self._running: LiveRun | OfflineRun | None = None
         self._stopped = False
+        self._faceless = False
 
     def run(self, on_second: Callable[[Report], None] | None = None) -> Report:
         """Run to the end and return the report; raises `UserError` for what the user can mend.
@@ -106,8 +107,8 @@ class Engine:
                 self._close(opened, complete)
             finally:
                 stages.close()
-                report = self._report(stages)
-                self._write_files(report)
+        report = self._report(stages)
+        self._write_files(report)
         return report
 
     def stop(self) -> None:
@@ -161,14 +162,15 @@ class Engine:
         """Raise `DriverError` when a file had no face at all: its video would be a photo that idles."""
         figures = self._meter.snapshot()
         is_file = driver.has_pictures and not driver.real_time and not self._stopped
-        if is_file and figures["frames_in"] and figures["tracked"] == 0:
+        self._faceless = is_file and figures["frames_in"] > 0 and figures["tracked"] == 0
+        if self._faceless:
             raise DriverError(f"driver {driver.name}", f"no face was found in any of its {figures['frames_in']} frames",
                               "Give a video in which one face is seen from the front")  # fmt: skip
 
     def _close(self, opened: list[Output], complete: bool) -> None:
         """Close the outputs; at live pace a recording is kept even when the run failed, unless it failed itself."""
         failed = {id(sender.output) for sender in getattr(self._running, "senders", []) if sender.error is not None}
-        live = isinstance(self._running, LiveRun) and self._meter.snapshot()["tracked"] > 0
+        live = isinstance(self._running, LiveRun) and not self._faceless
         first: Exception | None = None
         for output in opened:
             try:

@@ -13,6 +13,7 @@ from realtime.clock import NS_PER_S, Clock
 from realtime.types import U8, Frame, Motion
 
 Item = Frame | Motion
+_ROUNDING_NS = 1000
 
 
 class Driver(Protocol):
@@ -95,6 +96,7 @@ def limited(items: Iterable[Item], seconds: float | None) -> Iterator[Item]:
     for item in items:
         if first_ns is None:
             first_ns = item.captured_ns
-        if seconds is not None and item.captured_ns - first_ns >= seconds * NS_PER_S:
+        # A stamp rounded down by a nanosecond must not smuggle one more frame in.
+        if seconds is not None and item.captured_ns - first_ns >= seconds * NS_PER_S - _ROUNDING_NS:
             return
         yield item
