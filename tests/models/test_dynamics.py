@@ -1,0 +1,156 @@
+"""The predictor: faithful at rest, ahead in motion, robust to the clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from faces import NEUTRAL, SOME, any_params, degrees_between, floats, posed, units
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models import rotation
+from models.dynamics import Predictor
+from models.face import N_UNITS, UNIT, FaceParams
+
+MS = 1_000_000
+FRAME = 33 * MS
+
+
+def fed(poses: list[FaceParams], step_ns: int = FRAME) -> Predictor:
+    predictor = Predictor()
+    for i, params in enumerate(poses):
+        predictor.observe(params, i * step_ns)
+    return predictor
+
+
+def test_nothing_is_predicted_from_nothing() -> None:
+    predictor = Predictor()
+    with pytest.raises(RuntimeError, match="before any observation"):
+        predictor.predict(0)
+    predictor.observe(NEUTRAL, 0)
+    predictor.reset()
+    with pytest.raises(RuntimeError):
+        predictor.predict(1)
+
+
+@SOME
+@given(any_params(), st.lists(st.integers(1, 90), min_size=1, max_size=20), st.integers(0, 400))
+def test_a_face_at_rest_is_predicted_as_it_is(params: FaceParams, steps: list[int], ahead: int) -> None:
+    predictor, now = Predictor(), 10**12
+    for step in steps:
+        now += step * MS
+        predictor.observe(params, now)
+    out = predictor.predict(now + ahead * MS)
+    assert degrees_between(out, params) < 1e-4
+    assert np.allclose(out.translation, params.translation, atol=1e-6)
+    assert np.allclose(out.expression, params.expression, atol=1e-6)
+    assert np.allclose(out.gaze, params.gaze, atol=1e-6)
+    assert out.expression.dtype == out.gaze.dtype == np.float32
+
+
+@SOME
+@given(st.lists(any_params(turn=2.0, learned=6.0), min_size=1, max_size=12), st.integers(-50, 2000))
+def test_predictions_are_faces(poses: list[FaceParams], ahead: int) -> None:
+    out = fed(poses).predict((len(poses) - 1) * FRAME + ahead * MS)
+    assert np.linalg.norm(out.rotation) == pytest.approx(1.0)
+    assert 0.0 <= out.expression[:N_UNITS].min() <= out.expression[:N_UNITS].max() <= 1.0
+    assert np.abs(out.expression[N_UNITS:]).max() <= 6.0
+    assert np.isfinite(out.translation).all()
+
+
+@pytest.mark.parametrize("horizon_ms", [20, 50, 80])
+def test_a_steady_turn_is_met_better_than_by_holding_the_last(horizon_ms: int) -> None:
+    def turn(t_ns: int) -> FaceParams:
+        return posed((0, 60e-9 * t_ns, 0), translation=np.array([40e-9 * t_ns, 0.0, 420.0]))
+
+    predictor = fed([turn(i * FRAME) for i in range(15)])
+    last, then = 14 * FRAME, 14 * FRAME + horizon_ms * MS
+    out, truth, held = predictor.predict(then), turn(then), turn(last)
+    assert degrees_between(out, truth) < 0.7 * degrees_between(held, truth)
+    assert abs(out.translation[0] - truth.translation[0]) < abs(held.translation[0] - truth.translation[0])
+
+
+def test_prediction_does_not_run_away() -> None:
+    predictor = fed([posed((0, 2.0 * i, 0)) for i in range(12)])
+    far = [degrees_between(predictor.predict(11 * FRAME + ms * MS), NEUTRAL) for ms in (0, 100, 1000, 60_000)]
+    assert far[2] - far[0] < 9.0
+    assert far[3] == pytest.approx(far[2], abs=0.1)
+
+
+def test_noise_at_rest_is_calmed() -> None:
+    rng = np.random.default_rng(3)
+    poses = [
+        posed(tuple(rng.normal(0, 0.15, 3)), translation=NEUTRAL.translation + rng.normal(0, 0.25, 3))
+        for _ in range(90)
+    ]
+    predictor, out = Predictor(), []
+    for i, params in enumerate(poses):
+        predictor.observe(params, i * FRAME)
+        out.append(predictor.predict(i * FRAME))
+
+    def jitter(seen: list[FaceParams]) -> float:
+        v = np.array([rotation.log(p.rotation) for p in seen])[10:]
+        return float(np.diff(v, axis=0).std())
+
+    assert jitter(out) < 0.5 * jitter(poses)
+
+
+def test_a_blink_is_not_smoothed_away() -> None:
+    closure = [0.0] * 20 + [0.5, 1.0, 1.0, 0.5] + [0.0] * 10
+    predictor, seen = Predictor(), []
+    for i, c in enumerate(closure):
+        predictor.observe(NEUTRAL.with_(expression=units(eyeBlink=c)), i * FRAME)
+        seen.append(float(predictor.predict(i * FRAME).expression[UNIT["eyeBlinkLeft"]]))
+    assert max(seen[20:25]) > 0.85
+    assert seen[-3] < 0.1
+
+
+def test_old_and_repeated_stamps_are_ignored() -> None:
+    predictor = fed([NEUTRAL] * 5)
+    before = predictor.predict(5 * FRAME)
+    predictor.observe(posed((0, 40, 0)), 2 * FRAME)
+    predictor.observe(posed((0, 40, 0)), 4 * FRAME)
+    assert degrees_between(predictor.predict(5 * FRAME), before) < 1e-9
+
+
+def test_after_a_gap_the_past_says_nothing() -> None:
+    predictor = fed([posed((0, 3.0 * i, 0)) for i in range(8)])
+    predictor.observe(posed((0, -30, 0)), 7 * FRAME + 2_000 * MS)
+    assert degrees_between(predictor.predict(7 * FRAME + 2_100 * MS), posed((0, -30, 0))) < 1e-6
+
+
+def test_asking_for_the_past_gives_the_present() -> None:
+    predictor = fed([posed((0, 3.0 * i, 0)) for i in range(8)])
+    assert degrees_between(predictor.predict(0), predictor.predict(7 * FRAME)) < 1e-9
+
+
+def test_predicting_changes_nothing() -> None:
+    predictor = fed([posed((0, 3.0 * i, 0)) for i in range(8)])
+    a = predictor.predict(8 * FRAME)
+    a.translation[:] = 1e9
+    predictor.predict(20 * FRAME)
+    assert degrees_between(predictor.predict(8 * FRAME), a) < 1e-12
+    assert abs(predictor.predict(8 * FRAME).translation[0]) < 1e3
+
+
+@SOME
+@given(st.lists(floats(5.0, 80.0), min_size=25, max_size=25))
+def test_irregular_frames_do_not_shake_a_steady_turn(steps: list[float]) -> None:
+    predictor, now = Predictor(), 0
+    for step in steps:
+        now += int(step * MS)
+        predictor.observe(posed((0, 40e-9 * now, 0)), now)
+    assert degrees_between(predictor.predict(now), posed((0, 40e-9 * now, 0))) < 2.5
+
+
+def test_half_turns_do_not_break_it() -> None:
+    predictor = fed([posed((0, 12.0 * i, 0)) for i in range(40)])  # all the way round and on
+    truth = posed((0, 12.0 * 39, 0))
+    assert degrees_between(predictor.predict(39 * FRAME), truth) < 12.0
+
+
+def test_the_sign_of_a_quaternion_means_nothing() -> None:
+    poses = [posed((0, 1.0 * i, 0)) for i in range(12)]
+    flipped = [p.with_(rotation=-p.rotation) if i % 2 else p for i, p in enumerate(poses)]
+    a, b = fed(poses).predict(12 * FRAME), fed(flipped).predict(12 * FRAME)
+    assert degrees_between(a, b) < 1e-6

@@ -1,0 +1,134 @@
+"""The shell: stays where it is until the head moves, never lets the picture's border in, never folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from faces import CAMERA, NEUTRAL, SOME, any_params, landmarks_of, posed, synthetic_source, vectors
+from hypothesis import given
+
+from models import rotation
+from models.face import FaceParams
+from models.fitting import Camera
+from models.morphable import FACE_OVAL, N_MESH
+from models.shell import PIVOT_MM, Shell, at_depth, build_shell, face_outline, pose_shell, smoothstep
+from models.source import SourceFace
+
+
+def build(source: SourceFace) -> Shell:
+    return build_shell(
+        source.points, source.params, source.camera, source.matte, source.head[:N_MESH].astype(np.float32)
+    )
+
+
+SOURCE = synthetic_source()
+SHELL = build(SOURCE)
+
+
+def pose(target: FaceParams, shell: Shell = SHELL, source: SourceFace = SOURCE) -> np.ndarray:
+    head = source.head[shell.outline].astype(np.float32)
+    return pose_shell(shell, source.params, target, source.camera, source.camera.project(head, target)[:, :2], head)
+
+
+@pytest.mark.parametrize("degrees", [(0, 0, 0), (0, 20, 0), (15, -10, 25), (0, 38, 0)])
+def test_the_identity_pose_leaves_every_vertex_in_place(degrees: tuple[float, float, float]) -> None:
+    source = synthetic_source(posed(degrees))
+    shell = build(source)
+    out = pose(source.params, shell, source)
+    assert np.abs(out[:, :2] - shell.points).max() < 2e-3
+    assert np.isfinite(out).all()
+
+
+@SOME
+@given(any_params(turn=0.8, shift=120.0))
+def test_border_vertices_never_move_inward(target: FaceParams) -> None:
+    out = pose(target)
+    w, h = CAMERA.width, CAMERA.height
+    p = SHELL.points
+    left, right = p[:, 0] <= -0.5 + 1e-4, p[:, 0] >= w - 0.5 - 1e-4
+    top, bottom = p[:, 1] <= -0.5 + 1e-4, p[:, 1] >= h - 0.5 - 1e-4
+    assert bottom.any()
+    assert (out[left, 0] <= p[left, 0] + 1e-3).all()
+    assert (out[right, 0] >= p[right, 0] - 1e-3).all()
+    assert (out[top, 1] <= p[top, 1] + 1e-3).all()
+    assert (out[bottom, 1] >= p[bottom, 1] - 1e-3).all()
+
+
+def test_triangles_are_sound_and_leave_the_face_to_the_mesh() -> None:
+    n = N_MESH + len(SHELL.points)
+    tri = SHELL.triangles
+    assert tri.min() >= 0
+    assert tri.max() < n
+    assert len(np.unique(np.sort(tri, axis=1), axis=0)) == len(tri)
+    from_mesh = tri[tri < N_MESH]
+    assert set(from_mesh.tolist()) <= set(SHELL.outline.tolist())
+    edges = np.sort(np.concatenate([tri[:, [0, 1]], tri[:, [1, 2]], tri[:, [2, 0]]]), axis=1)
+    assert np.unique(edges, axis=0, return_counts=True)[1].max() == 2
+    shared = {tuple(e) for e in edges.tolist()}
+    loop = SHELL.outline
+    rim = [tuple(sorted((int(a), int(b)))) for a, b in zip(loop, np.roll(loop, -1), strict=True)]
+    assert np.mean([e in shared for e in rim]) > 0.95  # the face hangs in the shell without a slit
+
+
+@pytest.mark.parametrize("degrees", [(0, 20, 0), (0, -20, 0), (15, 0, 0), (-15, 0, 0), (0, 0, 20), (10, 15, -10)])
+def test_no_triangle_of_the_shell_turns_over_within_twenty_degrees(degrees: tuple[float, float, float]) -> None:
+    target = posed(degrees)
+    face = CAMERA.project(SOURCE.head[:N_MESH], target)[:, :2]
+    after = np.concatenate([face, pose(target)[:, :2]])
+    before = np.concatenate([SOURCE.points[:N_MESH, :2], SHELL.points])
+
+    def area(p: np.ndarray) -> np.ndarray:
+        a, b, c = (p[SHELL.triangles[:, i]] for i in range(3))
+        return (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+
+    turned = np.sign(area(after)) != np.sign(area(before))
+    assert np.abs(area(after))[turned].sum() < 0.01 * np.abs(area(after)).sum()
+
+
+def test_hair_travels_with_the_head_and_shoulders_stay() -> None:
+    tilt = posed((0, 0, 15))
+    neck = (np.eye(3) - rotation.matrix(tilt.rotation)) @ PIVOT_MM  # the neck stays in its place
+    out = pose(tilt.with_(translation=tilt.translation + neck * (1, 1, 0)))
+    move = np.linalg.norm(out[:, :2] - SHELL.points, axis=1)
+    crown = SHELL.points[:, 1] < SOURCE.points[10, 1]
+    bottom = SHELL.points[:, 1] > CAMERA.height - 30
+    assert move[crown].min() > 10
+    assert move[bottom].max() < 4
+
+
+def test_weights_are_shares() -> None:
+    for weight in (SHELL.turn, SHELL.sway, SHELL.follow, SHELL.pin):
+        assert weight.min() >= 0.0
+        assert weight.max() <= 1.0 + 1e-6
+    assert SHELL.follow.sum(1).max() <= 1.0 + 1e-5
+
+
+def test_the_outline_is_the_oval_from_the_front_and_the_hull_when_a_turn_folds_it() -> None:
+    assert set(face_outline(landmarks_of(NEUTRAL)[:, :2]).tolist()) == set(FACE_OVAL)
+    aside = landmarks_of(posed((0, 60, 0)))[:, :2]
+    loop = face_outline(aside)
+    assert set(loop.tolist()) != set(FACE_OVAL)
+    assert len(loop) >= 8
+
+
+@SOME
+@given(any_params(turn=0.7), vectors(3, -60.0, 60.0))
+def test_points_put_at_a_depth_project_back(params: FaceParams, z: np.ndarray) -> None:
+    px = np.array([[10.0, 20.0], [160.0, 180.0], [300.0, 350.0]])
+    head = at_depth(px, z, params, CAMERA)
+    assert np.allclose(head[:, 2], z)
+    assert np.allclose(CAMERA.project(head, params)[:, :2], px, atol=0.05)
+
+
+@pytest.mark.parametrize("camera", [Camera(200, 480), Camera(640, 360), Camera(130, 130)])
+def test_faces_that_the_picture_cuts_get_a_shell_too(camera: Camera) -> None:
+    params = NEUTRAL.with_(translation=np.array([40.0, 60.0, 260.0 if camera.width > 130 else 200.0]))
+    source = synthetic_source(params, camera)
+    shell = build(source)
+    assert np.isfinite(shell.head).all()
+    out = pose(params.with_(rotation=rotation.exp(np.array([0.0, 0.3, 0.1]))), shell, source)
+    assert np.isfinite(out).all()
+
+
+def test_smoothstep_is_a_step() -> None:
+    assert smoothstep(1.0, 3.0, np.array([0.0, 1.0, 2.0, 3.0, 9.0], np.float32)).tolist() == [0.0, 0.0, 0.5, 1.0, 1.0]

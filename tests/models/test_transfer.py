@@ -1,0 +1,180 @@
+"""Retargeting: what the driver does not do the source does not do, and what it does stays within one photo."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from faces import MODEL, NEUTRAL, SOME, any_params, degrees_between, floats, posed, units
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from models import lids, rotation
+from models.face import N_UNITS, UNIT, UNITS, FaceParams
+from models.motion import N_EXPRESSION
+from models.transfer import Gains, gain_vector, retarget, unit_region
+
+FULL = Gains()
+VECTOR = gain_vector(MODEL, FULL)
+NOTHING = Gains(**{f.name: 0.0 for f in fields(Gains)})
+STILL = gain_vector(MODEL, NOTHING)
+
+
+def moved(source: FaceParams, driver: FaceParams, neutral: FaceParams, gains: Gains = FULL) -> FaceParams:
+    return retarget(source, driver, neutral, gains, gain_vector(MODEL, gains) if gains != FULL else VECTOR)
+
+
+def same(a: FaceParams, b: FaceParams) -> None:
+    assert degrees_between(a, b) < 1e-5
+    assert np.allclose(a.translation, b.translation, atol=1e-6)
+    assert np.allclose(a.expression, b.expression, atol=1e-6)
+    assert np.allclose(a.gaze, b.gaze, atol=1e-6)
+
+
+@SOME
+@given(any_params(learned=6.0), any_params(learned=6.0))
+def test_a_driver_at_rest_leaves_the_source_as_the_photo_shows_it(source: FaceParams, neutral: FaceParams) -> None:
+    same(moved(source, neutral, neutral), source)
+
+
+@SOME
+@given(any_params(), any_params(), any_params())
+def test_gains_of_zero_hold_the_source(source: FaceParams, driver: FaceParams, neutral: FaceParams) -> None:
+    same(retarget(source, driver, neutral, NOTHING, STILL), source)
+
+
+@SOME
+@given(any_params(), any_params(), any_params(turn=2.0, shift=900.0, learned=6.0))
+def test_whatever_the_driver_does_stays_within_one_photo(
+    source: FaceParams, neutral: FaceParams, driver: FaceParams
+) -> None:
+    out = moved(source, driver, neutral)
+    assert out.expression.dtype == np.float32
+    assert out.expression.shape == (N_EXPRESSION,)
+    assert 0.0 <= out.expression[:N_UNITS].min() <= out.expression[:N_UNITS].max() <= 1.0
+    assert np.abs(out.expression[N_UNITS:]).max() <= 4.5
+    assert np.abs(out.gaze).max() <= 0.7
+    assert degrees_between(out, source) <= 45.0 + 1e-6
+    assert np.linalg.norm(out.rotation) == pytest.approx(1.0)
+    assert 0.64 < out.translation[2] / source.translation[2] < 1.61
+    for value in (out.rotation, out.translation, out.expression, out.gaze):
+        assert np.isfinite(value).all()
+
+
+@SOME
+@given(any_params(), any_params(), any_params(), floats(-0.95, 0.8))
+def test_a_shut_driver_eye_shuts_the_sources_whatever_its_neutral(
+    source: FaceParams, driver: FaceParams, neutral: FaceParams, resting: float
+) -> None:
+    closed = driver.expression.copy()
+    lids.write_units(closed, lids.gap_of(np.array([1.0, 0.0])))
+    rest = neutral.expression.copy()
+    lids.write_units(rest, lids.gap_of(np.full(2, resting)))
+    out = moved(source, driver.with_(expression=closed), neutral.with_(expression=rest))
+    assert lids.read_units(out.expression)[0] == pytest.approx(1.0, abs=1e-5)
+
+
+@SOME
+@given(any_params(), floats(-0.9, 0.8))
+def test_closing_is_monotone_and_an_open_eye_opens_the_sources(source: FaceParams, resting: float) -> None:
+    drawn = []
+    for closed in np.linspace(-1, 1, 21):
+        e, n = np.zeros((2, N_EXPRESSION), np.float32)
+        lids.write_units(e, lids.gap_of(np.full(2, closed)))
+        lids.write_units(n, lids.gap_of(np.full(2, resting)))
+        out = moved(source, NEUTRAL.with_(expression=e), NEUTRAL.with_(expression=n))
+        drawn.append(lids.read_units(out.expression))
+    assert (np.diff(np.array(drawn), axis=0) >= -1e-6).all()
+
+
+def test_a_smiling_source_does_not_smile_twice() -> None:
+    source = NEUTRAL.with_(expression=units(mouthSmile=0.8))
+    out = moved(source, NEUTRAL.with_(expression=units(mouthSmile=0.9)), NEUTRAL)
+    assert out.expression[UNIT["mouthSmileLeft"]] == 1.0
+    neutral_smiles = NEUTRAL.with_(expression=units(mouthSmile=0.6))
+    out = moved(source, neutral_smiles, neutral_smiles)  # a driver who always smiles adds nothing
+    assert out.expression[UNIT["mouthSmileLeft"]] == pytest.approx(0.8)
+    out = moved(source, NEUTRAL, neutral_smiles)  # and stops smiling when the driver does
+    assert out.expression[UNIT["mouthSmileLeft"]] == pytest.approx(0.2, abs=1e-6)
+
+
+@SOME
+@given(any_params(), st.tuples(floats(-15, 15), floats(-15, 15), floats(-15, 15)), floats(0.0, 1.5))
+def test_turns_are_the_drivers_in_the_camera_frame_up_to_the_free_limit(
+    source: FaceParams, degrees: tuple[float, float, float], gain: float
+) -> None:
+    angle = gain * float(np.linalg.norm(degrees))
+    assume(angle < 28.0)
+    neutral = posed((0, 8, 0))
+    step = rotation.exp(np.radians(degrees))
+    driver = neutral.with_(rotation=rotation.multiply(step, neutral.rotation))
+    out = moved(source, driver, neutral, Gains(head=gain))
+    turned = rotation.log(rotation.multiply(out.rotation, rotation.inverse(source.rotation)))
+    assert np.allclose(turned, gain * np.radians(degrees), atol=1e-6)
+
+
+def test_large_turns_ease_off_and_never_step_back() -> None:
+    angles = [degrees_between(moved(NEUTRAL, posed((0, d, 0)), NEUTRAL), NEUTRAL) for d in range(0, 90, 2)]
+    steps = np.diff(angles)
+    assert (steps >= -1e-9).all()
+    assert steps.max() <= 2.0 + 1e-6
+    assert angles[-1] < 45.0
+
+
+def test_the_head_turns_about_the_neck_not_about_the_nose() -> None:
+    out = moved(NEUTRAL, posed((0, 0, 20)), NEUTRAL)  # a tilt moves the eyes sideways
+    driver_shift = posed((0, 0, 20)).translation - NEUTRAL.translation
+    assert not driver_shift.any()
+    assert np.allclose(out.translation, NEUTRAL.translation, atol=1e-6)  # the driver's own eyes stayed, so do these
+
+
+def test_nearness_is_a_ratio_and_a_shift_is_in_head_sizes() -> None:
+    far = posed(translation=np.array([0.0, 0.0, 800.0]))
+    source = posed(translation=np.array([10.0, -20.0, 400.0]))
+    near = far.with_(translation=np.array([30.0, 0.0, 640.0]))
+    out = moved(source, near, far)
+    assert out.translation[2] == pytest.approx(320.0)
+    assert out.translation[0] == pytest.approx(40.0)
+
+
+@pytest.mark.parametrize("region", [f.name for f in fields(Gains)])
+def test_each_gain_governs_its_region_alone(region: str) -> None:
+    gains = Gains(**{**{f.name: 0.0 for f in fields(Gains)}, region: 1.0})
+    driver = posed((0, 10, 0), expression=np.full(N_EXPRESSION, 0.3, np.float32), gaze=np.full((2, 2), 0.2, np.float32))
+    lids.write_units(driver.expression, lids.gap_of(np.full(2, 0.4)))
+    out = moved(NEUTRAL, driver, NEUTRAL, gains)
+    for i, unit in enumerate(UNITS):
+        follows = unit_region(unit) == region and driver.expression[i] > 0
+        assert (out.expression[i] > 0.01) == follows, unit
+    assert (degrees_between(out, NEUTRAL) > 1) == (region == "head")
+    assert bool(out.gaze.any()) == (region == "gaze")
+
+
+def test_gain_vectors_cover_every_unit_and_share_the_learned_components() -> None:
+    assert VECTOR.shape == (N_EXPRESSION,)
+    assert np.allclose(VECTOR, 1.0, atol=1e-5)
+    half = gain_vector(MODEL, Gains(mouth=0.5))
+    assert (half <= 1.0 + 1e-5).all()
+    assert (half[N_UNITS:] < 0.99).any()
+    with pytest.raises(ValueError, match="belongs to no region"):
+        unit_region("earWiggle")
+
+
+def test_absolute_takes_the_drivers_expression_and_pose() -> None:
+    source = posed((0, 10, 0), expression=units(mouthSmile=0.7))
+    driver = posed((5, -5, 0), expression=units(jawOpen=0.5))
+    out = retarget(source, driver, posed((0, 20, 0)), FULL, VECTOR, absolute=True)
+    assert degrees_between(out, driver) < 1e-4
+    assert out.expression[UNIT["jawOpen"]] == pytest.approx(0.5)
+    assert out.expression[UNIT["mouthSmileLeft"]] == 0.0
+
+
+def test_retargeting_does_not_write_to_what_it_is_given() -> None:
+    source, driver, neutral = posed((0, 1, 0)), posed((0, 5, 0), expression=units(jawOpen=0.4)), posed()
+    before = [(p.expression.copy(), p.translation.copy(), p.gaze.copy()) for p in (source, driver, neutral)]
+    moved(source, driver, neutral)
+    for p, (e, t, g) in zip((source, driver, neutral), before, strict=True):
+        assert (p.expression == e).all()
+        assert (p.translation == t).all()
+        assert (p.gaze == g).all()
