@@ -53,6 +53,16 @@ class Latest(Generic[T]):
                 raise ClosedError
             return None
 
+    def swap(self, held: T) -> T:
+        """Return the newest item instead of the `held` one taken before, which then counts as dropped; else `held`."""
+        with self._ready:
+            if not self._full:
+                return held
+            item, self._item, self._full = self._item, None, False
+            self._dropped += 1
+            assert item is not None
+            return item
+
     def close(self) -> None:
         """Let the reader take what waits, then tell it that nothing follows."""
         with self._ready:

@@ -29,7 +29,10 @@ class LiveRun:
         self._driver, self._performer, self._config = driver, performer, config
         self._clock, self._meter, self._notices = clock, meter, notices
         self._frames: Latest[Item] = Latest()
-        self.senders = [Sender(output, config.fps, meter, clock, counts=i == 0) for i, output in enumerate(outputs)]
+        rate = float(driver.fps)
+        self.senders = [
+            Sender(output, config.fps, meter, clock, counts=i == 0, driver_fps=rate) for i, output in enumerate(outputs)
+        ]
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)
 

@@ -12,48 +12,54 @@ from realtime.meter import Meter
 from realtime.outputs.base import Output
 from realtime.types import Composite
 
-_FOLLOW = 0.1  # share of a picture's offset from its tick by which the ticks are moved towards it
+_SHORTEST_GAP = 0.5  # of a period between two pictures, when the driver is about as fast as the output
+_FAST_GAP = 1.0  # the same for a faster driver: an even pace, its surplus pictures are left out
+_MOST_AHEAD = 1.75  # periods by which sending may run ahead of the ticks before one is skipped
 
 
 class Cadence:
-    """Says when each tick's picture may be sent, and when the last one must be sent again instead.
+    """Says when a fresh picture may be sent, and when the last one must be sent again instead.
 
-    Ticks lie at `start + k * period + phase`. A fresh picture is sent on arrival when it comes within half a period of
-    its tick, and the phase follows the arrivals: a driver of the same rate never waits for a tick, and the number
-    of ticks stays exact in the long run (a phase that reaches half a period turns over, which adds or skips one tick).
+    Ticks lie at `start + k * period`. A fresh picture leaves on arrival, unless the last one has only just left; half a
+    period after a tick that got none, the last picture is sent again. So a late picture never makes those behind it
+    wait for a tick, and the number of pictures still follows the ticks: a stream that has run ahead (by repeats, or a
+    faster clock of the driver) skips one picture.
     """
 
-    def __init__(self, start_ns: int, fps: float) -> None:
+    def __init__(self, start_ns: int, fps: float, driver_fps: float | None = None) -> None:
         self._period_ns = NS_PER_S / fps
         self._start_ns = start_ns
         self._tick = 0
-        self._phase_ns = 0.0
+        self._last_ns = start_ns - NS_PER_S
+        fast = driver_fps is not None and driver_fps > 1.1 * fps
+        self._gap_ns = (_FAST_GAP if fast else _SHORTEST_GAP) * self._period_ns
         self.missed = 0  # ticks without a picture, because the output took too long
 
     @property
     def _due_ns(self) -> float:
-        return self._start_ns + self._tick * self._period_ns + self._phase_ns
+        return self._start_ns + self._tick * self._period_ns
 
     @property
     def opens_ns(self) -> int:
-        """Return when this tick's picture may be sent."""
-        return int(self._due_ns - self._period_ns / 2)
+        """Return the earliest time of the next picture."""
+        return int(self._last_ns + self._gap_ns)
 
     @property
     def closes_ns(self) -> int:
         """Return when the last picture is sent again, unless a fresh one came."""
         return int(self._due_ns + self._period_ns / 2)
 
-    def sent(self, at_ns: int, fresh: bool, done_ns: int) -> None:
+    def release_ns(self, now_ns: int) -> int:
+        """Return when a fresh picture that is there at `now_ns` may leave: at once, but for a stream too far ahead."""
+        earliest = max(now_ns, self.opens_ns)
+        if earliest >= self._due_ns - _MOST_AHEAD * self._period_ns:
+            return earliest
+        return int(self._due_ns - (_MOST_AHEAD - 1.0) * self._period_ns)
+
+    def sent(self, at_ns: int, done_ns: int) -> None:
         """Go to the next tick after a picture was sent at `at_ns`, which was over at `done_ns`."""
-        half = self._period_ns / 2
-        if fresh:
-            self._phase_ns += _FOLLOW * min(max(at_ns - self._due_ns, -half), half)
         self._tick += 1
-        if self._phase_ns > half:
-            self._phase_ns -= self._period_ns
-        elif self._phase_ns < -half:
-            self._phase_ns += self._period_ns
+        self._last_ns = at_ns
         if done_ns > self.closes_ns:
             # An output that blocked gets no burst of old pictures: the ticks it slept through are counted and gone.
             behind = int((done_ns - self.closes_ns) // self._period_ns) + 1
@@ -64,13 +70,16 @@ class Cadence:
 class Sender:
     """Feeds one output from its mailbox at a steady rate, in a thread of its own."""
 
-    def __init__(self, output: Output, fps: float, meter: Meter, clock: Clock, *, counts: bool) -> None:
+    def __init__(
+        self, output: Output, fps: float, meter: Meter, clock: Clock, *, counts: bool, driver_fps: float | None = None
+    ) -> None:
         self.output = output
         self.mailbox: Latest[Composite] = Latest()
         self.error: Exception | None = None
         self.repeated = 0
         self.missed = 0
-        self._fps, self._meter, self._clock, self._counts = fps, meter, clock, counts
+        self._fps, self._driver_fps = fps, driver_fps
+        self._meter, self._clock, self._counts = meter, clock, counts
 
     def run(self, crew: Crew, on_error: Callable[[Sender, Exception], None]) -> None:
         """Send until the mailbox is closed or the run stops; an output that fails is reported, not raised."""
@@ -88,17 +97,23 @@ class Sender:
 
     def _send_all(self, crew: Crew) -> None:
         """Wait for the first picture, then keep the cadence."""
-        composite = self.mailbox.take()
-        assert composite is not None
-        cadence, fresh = Cadence(self._clock.now_ns(), self._fps), True
+        first = self.mailbox.take()
+        assert first is not None
+        composite, fresh = first, True
+        cadence = Cadence(self._clock.now_ns(), self._fps, self._driver_fps)
         while not crew.stop.is_set():
             self._hand_over(composite, cadence, fresh)
             if not self._clock.wait_until(cadence.opens_ns, crew.stop):
                 return
-            wait_s = (cadence.closes_ns - self._clock.now_ns()) / NS_PER_S
-            arrived = self.mailbox.take(max(wait_s, 0.0))
+            arrived = self.mailbox.take(max(cadence.closes_ns - self._clock.now_ns(), 0) / NS_PER_S)
             fresh = arrived is not None
-            composite = arrived or composite
+            if arrived is not None:
+                composite = arrived
+                now_ns = self._clock.now_ns()
+                release_ns = cadence.release_ns(now_ns)
+                if release_ns > now_ns:
+                    self._clock.wait_until(release_ns, crew.stop)
+                    composite = self.mailbox.swap(composite)
 
     def _hand_over(self, composite: Composite, cadence: Cadence, fresh: bool) -> None:
         """Send one picture and book it."""
@@ -108,7 +123,7 @@ class Sender:
         start_ns = self._clock.now_ns()
         self.output.send(composite)
         done_ns = self._clock.now_ns()
-        cadence.sent(start_ns, fresh, done_ns)
+        cadence.sent(start_ns, done_ns)
         self.missed = cadence.missed
         self.repeated += not fresh
         if self._counts:

@@ -115,40 +115,51 @@ def test_clocks_wait_and_hear_a_stop() -> None:
         fake.advance(-1)
 
 
-def simulate(arrivals_ns: list[int], fps: float, seconds: float) -> tuple[list[int], list[bool], list[int]]:
+def simulate(arrivals_ns: list[int], driver_fps: float, seconds: float) -> tuple[list[int], list[bool], list[int]]:
     """Run the cadence as the sender does, on a clock of numbers: times, freshness and waits of what was sent."""
-    cadence = Cadence(arrivals_ns[0], fps)
+    cadence = Cadence(arrivals_ns[0], 30, driver_fps)
     now, times, fresh, waits = arrivals_ns[0], [arrivals_ns[0]], [True], [0]
-    cadence.sent(now, True, now)
+    cadence.sent(now, now)
     queue = arrivals_ns[1:]
     while now < seconds * NS_PER_S:
         now = max(now, cadence.opens_ns)
-        ready = [a for a in queue if a <= now]
-        if not ready:
-            coming = [a for a in queue if a <= cadence.closes_ns]
-            now = coming[0] if coming else max(now, cadence.closes_ns)
-            ready = coming[:1]
-        queue = [a for a in queue if a > now]
+        comes = max(queue[0], now) if queue else 2**62
+        is_fresh = comes <= max(cadence.closes_ns, now)
+        now = cadence.release_ns(comes) if is_fresh else max(now, cadence.closes_ns)
+        there = [a for a in queue if a <= now] if is_fresh else []
+        queue = queue[len(there) :]
         times.append(now)
-        fresh.append(bool(ready))
-        waits.append(now - ready[-1] if ready else 0)
-        cadence.sent(now, bool(ready), now)
+        fresh.append(is_fresh)
+        waits.append(now - there[-1] if is_fresh else 0)
+        cadence.sent(now, now)
     return times, fresh, waits
 
 
-@pytest.mark.parametrize("driver_fps", [15, 24, 25, 29.97, 30, 30.05, 60])
-def test_rate_is_steady_whatever_the_driver_gives(driver_fps: float) -> None:
+def arrivals(driver_fps: float, seconds: float, spikes: float = 0.0) -> list[int]:
     rng = np.random.default_rng(3)
-    count = int(20 * driver_fps)
-    arrivals = sorted(int((i / driver_fps + rng.uniform(0, 0.004)) * NS_PER_S) for i in range(count))
-    times, fresh, waits = simulate(arrivals, 30, 20 - 0.2)
+    count = int(seconds * driver_fps)
+    late = rng.uniform(0, 4e6, count) + (rng.random(count) < spikes) * rng.uniform(10e6, 30e6, count)
+    return [int(t) for t in np.maximum.accumulate(np.arange(count) / driver_fps * NS_PER_S + late)]
+
+
+@pytest.mark.parametrize("driver_fps", [15, 24, 25, 29.97, 30, 30.05, 50, 60])
+def test_rate_is_steady_whatever_the_driver_gives(driver_fps: float) -> None:
+    times, fresh, waits = simulate(arrivals(driver_fps, 20), driver_fps, 19.8)
     assert abs(len(times) / 19.8 - 30) < 0.15
-    gaps = np.diff(times) / 1e6
-    assert gaps.max() < 2 * 33.4
-    assert sum(fresh) >= 0.97 * min(driver_fps, 30) * 19.8
+    assert np.diff(times).max() / 1e6 < 100
+    assert sum(fresh) >= (0.97 if driver_fps < 31 else 0.8) * min(driver_fps, 30) * 19.8
     if driver_fps == 30:
         assert all(fresh[10:])
         assert np.percentile(np.array(waits) / 1e6, 95) < 1.0  # nobody waits for a tick
+
+
+def test_late_pictures_do_not_hold_up_those_behind_them() -> None:
+    times, fresh, waits = simulate(arrivals(30, 60, spikes=0.02), 30, 59.8)
+    waited = np.array(waits)[np.array(fresh)] / 1e6
+    assert waited.mean() < 0.5
+    assert np.percentile(waited, 95) < 1.0
+    assert sum(fresh) >= 0.99 * 59.8 * 30
+    assert abs(len(times) / 59.8 - 30) < 0.15
 
 
 def test_without_arrivals_every_tick_repeats() -> None:
@@ -159,7 +170,17 @@ def test_without_arrivals_every_tick_repeats() -> None:
 
 def test_blocked_output_gets_no_burst() -> None:
     cadence = Cadence(0, 30)
-    cadence.sent(0, True, int(0.5 * NS_PER_S))
+    cadence.sent(0, int(0.5 * NS_PER_S))
     assert cadence.missed >= 13
-    assert cadence.closes_ns >= 0.5 * NS_PER_S
-    assert cadence.opens_ns <= 0.54 * NS_PER_S
+    assert 0.5 * NS_PER_S <= cadence.closes_ns <= 0.57 * NS_PER_S
+
+
+def test_swap_takes_the_newer_item_and_counts_the_held_one() -> None:
+    box: Latest[int] = Latest()
+    box.put(1)
+    held = box.take(0)
+    assert held == 1
+    assert box.swap(held) == 1
+    box.put(2)
+    assert box.swap(held) == 2
+    assert box.received + box.dropped == box.put_count == 2
