@@ -129,19 +129,20 @@ class Trainer:
 
     def run(self, b: Batch) -> tuple[Tensor, Tensor]:
         """Finished crops and what was painted."""
-        fine, code = self.source(b["src"])
+        fine, code = (f.repeat_interleave(2, 0) for f in self.source(b["src"][::2]))  # one photo, two frames
         painted = self.live(torch.cat([b["warp"], b["mask"]], 1), b["turn"], fine, code)
         return finish(b["warp"], painted), painted
 
     def learn(self, b: Batch, warm: int) -> dict[str, float]:
         """One step of both networks."""
-        ramp = min(1.0, max(0.0, (self.step - warm) / 600))
+        ramp = min(1.0, max(0.0, (self.step - warm) / 300))
         weight = losses.region(b["mask"])
         got, painted = self.run(b)
         row = {"l1": losses.weighted_l1(got, b["true"], weight), "edge": losses.edges(got, b["true"], weight),
                "steady": losses.steadiness(got, b["true"], weight),
                "restraint": losses.restraint(painted, b["mask"])}  # fmt: skip
         loss = 20 * row["l1"] + 20 * row["edge"] + 5 * row["steady"] + 1.0 * row["restraint"]
+        real_f: list[Tensor] = []
         real_x, fake_x = (torch.cat([x, b["mask"]], 1) for x in (b["true"], got))
         if self.step >= warm - 300:
             real, real_f = self.critic(real_x)
@@ -154,8 +155,6 @@ class Trainer:
         if ramp > 0:
             self.critic.requires_grad_(False)
             score, fake_f = self.critic(fake_x)
-            with torch.no_grad():
-                _, real_f = self.critic(real_x)
             row["features"] = losses.features(fake_f, real_f)
             loss = loss + ramp * (8 * row["features"] - 0.35 * score.mean())
             self.critic.requires_grad_(True)
@@ -163,7 +162,7 @@ class Trainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 5.0)
         self.opt.step()
-        keep = min(0.996, 1 - 1 / (self.step + 2))
+        keep = min(0.99, 1 - 1 / (self.step + 2))
         with torch.no_grad():
             torch._foreach_lerp_(self.mean, self.params, 1 - keep)
         self.step += 1
@@ -206,7 +205,7 @@ def sheet(t: Trainer, shards: Shards, file: Path, columns: int = 6) -> None:
     for s in shards.seen.values():
         cells = []
         for i in np.linspace(0, len(s["src"]) - 1, columns).astype(int):
-            b = {k: torch.from_numpy(v[:1]) for k, v in pick(s, int(i), t.kind, int(i) % 2).items()}
+            b = {k: torch.from_numpy(v) for k, v in pick(s, int(i), t.kind, int(i) % 2).items()}
             got, painted = t.run(b)
             cell = torch.cat([b["src"], b["warp"], got, painted[:, 3:].expand(-1, 3, -1, -1), b["true"]], 3)[0]
             cells.append(cell.permute(1, 2, 0).clamp(0, 1).numpy())
@@ -237,6 +236,9 @@ def main() -> None:
     start = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     while t.step < a.steps and time.monotonic() - start < 60 * a.minutes:
+        left = 1 - (time.monotonic() - start) / (60 * a.minutes)
+        for opt, k in ((t.opt, 1.0), (t.opt_critic, 2.0)):  # the rate falls during the last third
+            opt.param_groups[0]["lr"] = k * a.rate * min(1.0, max(0.1, 3 * left))
         b = augment(train.draw(t.rng, a.batch), t.rng, a.kind == "mouth")
         for k, v in t.learn(b, a.warm).items():
             sums.setdefault(k, []).append(v)

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.errors import UserError
+from models.generator import DATA
+from models.inference import OrtNetwork, open_network, ort_providers
+
+FILES = ("generator_mouth.onnx", "generator_mouth_source.onnx", "generator_eye.onnx", "generator_eye_source.onnx")
+RUNTIMES = ("openvino", "onnxruntime")
+
+
+def fill(network: object, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for a in network.inputs.values():
+        a[...] = rng.integers(0, 256, a.shape) if a.dtype == np.uint8 else rng.normal(0, 0.5, a.shape)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_runtimes_agree(name: str) -> None:
+    pytest.importorskip("openvino")
+    nets = [open_network(DATA / name, "cpu", 2, r) for r in RUNTIMES]
+    for n in nets:
+        fill(n, 3)
+        n.run()
+    for key, a in nets[0].outputs.items():
+        assert np.abs(a).max() > 0
+        np.testing.assert_allclose(a, nets[1].outputs[key], rtol=2e-3, atol=2e-3 * np.abs(a).max())
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_arrays_are_bound_once_and_follow_the_input(runtime: str) -> None:
+    pytest.importorskip(runtime)
+    n = open_network(DATA / "generator_eye_source.onnx", "cpu", 1, runtime)
+    out = n.outputs["code"]
+    where = out.ctypes.data
+    results = []
+    for seed in (1, 2, 1):
+        fill(n, seed)
+        n.run()
+        assert n.outputs["code"].ctypes.data == where
+        results.append(out.copy())
+    assert not np.allclose(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_choice_says_what_runs(runtime: str) -> None:
+    pytest.importorskip(runtime)
+    c = open_network(DATA / "generator_eye_source.onnx", "auto", 1, runtime).choice
+    assert (c.asked, c.runtime, c.threads) == ("auto", runtime, 1)
+    if runtime == "onnxruntime" and c.device == "cpu":
+        assert "cuda" in c.why.lower()
+
+
+def test_missing_file_is_told_to_the_user() -> None:
+    with pytest.raises(UserError, match=r"nowhere\.onnx.*--generator off"):
+        open_network(Path("/nowhere.onnx"))
+
+
+@pytest.mark.parametrize(("device", "runtime"), [("tpu", "auto"), ("cpu", "tvm")])
+def test_unknown_names_are_refused(device: str, runtime: str) -> None:
+    with pytest.raises(ValueError, match=r"tpu|tvm"):
+        open_network(DATA / FILES[0], device, 1, runtime)
+
+
+def test_cuda_asked_and_absent_does_not_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(UserError, match="cuda"):
+        open_network(DATA / FILES[0], "cuda")
+
+
+def test_cuda_is_asked_first_when_the_build_has_it() -> None:
+    got = ort_providers("cuda", ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"])
+    assert got[0][0] == "CUDAExecutionProvider"
+    assert got[-1] == "CPUExecutionProvider"
+    assert ort_providers("cpu", ["CUDAExecutionProvider"]) == ["CPUExecutionProvider"]
+
+
+def test_cuda_session_without_its_provider_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    real = ort.InferenceSession
+    monkeypatch.setattr(ort, "InferenceSession", lambda p, o, providers: real(p, o, providers=["CPUExecutionProvider"]))
+    with pytest.raises(RuntimeError, match="CUDA"):
+        OrtNetwork(DATA / FILES[3], "cuda", "cuda", 1)
+
+
+def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    ov = pytest.importorskip("openvino")
+
+    def broken() -> None:
+        raise RuntimeError("no plugin here")
+
+    monkeypatch.setattr(ov, "Core", broken)
+    c = open_network(DATA / FILES[3], "auto", 1).choice
+    assert c.runtime == "onnxruntime"
+    if c.device == "cpu":
+        assert "no plugin here" in c.why
+
+
+def test_committed_weights_are_small() -> None:
+    for name in FILES:
+        assert (DATA / name).stat().st_size <= 10_000_000
