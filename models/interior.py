@@ -30,6 +30,7 @@ class Patch:
     jaw: F32  # (N,) 0..1, how far a vertex follows the jaw
     bump: F32  # (N,) 0..1, how far a vertex follows the gaze
     triangles: I32  # (T, 3)
+    columns: int  # vertices in a row of the grid
 
 
 def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Camera, eye: Eye) -> Patch:
@@ -58,7 +59,7 @@ def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Cam
     r = np.linalg.norm((verts - centre)[:, :2], axis=1)
     bump = 1.0 - np.clip((r - 6.5) / 9.0, 0, 1)
     return Patch(texture, uv, verts, np.zeros(len(uv), np.float32), (bump * bump * (3 - 2 * bump)).astype(np.float32),
-                 _grid_triangles(cols, rows))  # fmt: skip
+                 _grid_triangles(cols, rows), cols)  # fmt: skip
 
 
 def gaze_shift(source: FaceParams, target: FaceParams, side: int) -> F32:
@@ -95,7 +96,7 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
     size = (n_w, n_h)
     upper_band = _band(image, mid, ax, ay, (-span, span), (top - over, split), inner, size, cavity[:n_h], 0, shows)
     lower_band = _band(image, mid, ax, ay, (-span, span), (split, bottom + over), inner, size, cavity[n_h:], 1, shows)
-    # The cavity takes over from the teeth within its first rows, which have no height while the mouth is as in the photo.
+    # The cavity takes over from the teeth within its first rows, which have no height while the mouth is as it was.
     fade = np.clip(np.arange(2 * n_h) / (0.14 * n_h), 0, 1)[:, None, None]
     cavity = upper_band[-1] * (1 - fade) + cavity * fade
     cavity = lower_band[0] * (1 - fade[::-1]) + cavity * fade[::-1]
@@ -114,7 +115,22 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
             jw.append(j)
     verts = _lift(np.array(px, np.float32), z, params, camera)
     return Patch(texture, np.array(uv, np.float32), verts, np.array(jw, np.float32), np.zeros(len(jw), np.float32),
-                 _grid_triangles(_MOUTH_COLUMNS, len(ys)))  # fmt: skip
+                 _grid_triangles(_MOUTH_COLUMNS, len(ys)), _MOUTH_COLUMNS)  # fmt: skip
+
+
+def cover(moved: F32, columns: int, opening: F32, down: F64) -> None:
+    """Draw the rim of a posed patch (N, 3) out to where its opening (K, 2) reaches, so that nothing shines through.
+
+    Both px; down (2,) is the head's own, unit length. A rim that lies far enough out already stays.
+    """
+    side = np.array([down[1], -down[0]])
+    grid = moved.reshape(-1, columns, 3)
+    spare = 0.04 * float(np.ptp(opening @ side)) + 1.0
+    for axis, first, last in ((down, grid[0], grid[-1]), (side, grid[:, 0], grid[:, -1])):
+        reach = opening @ axis
+        for rim, sign, edge in ((first, -1.0, spare - float(reach.min())), (last, 1.0, float(reach.max()) + spare)):
+            short = np.maximum(edge - sign * (rim[:, :2] @ axis), 0.0)
+            rim[:, :2] += sign * short[:, None] * axis
 
 
 def _band(
@@ -136,8 +152,7 @@ def _band(
     # away from what was seen, fall into the dark
     away = cv2.distanceTransform((1 - known).astype(np.uint8), cv2.DIST_L2, 3)
     k = np.clip(away / 8.0, 0, 1)[..., None]
-    filled = filled * (1 - k) + edge[None] * k
-    return filled
+    return np.asarray(filled * (1 - k) + edge[None] * k, np.float32)
 
 
 def _cavity(image: U8, points: F32, w: int, h: int) -> F32:

@@ -36,7 +36,7 @@ def cut(image: U8, m: F64) -> U8:
     """Cut the crop (CROP_PX, CROP_PX, 3) out of a picture; area-averaged where the picture is much finer."""
     k = float(np.hypot(m[0, 0], m[0, 1]))
     if k < 0.55:
-        f = int(round(1 / k))
+        f = round(1 / k)
         inv = cv2.invertAffineTransform(m)
         corners = np.array([[0, 0], [CROP_PX, 0], [0, CROP_PX], [CROP_PX, CROP_PX]]) @ inv[:, :2].T + inv[:, 2]
         h, w = image.shape[:2]

@@ -10,16 +10,17 @@ import cv2
 import numpy as np
 
 from kernels.cpu import BackwardMap, composite, render_map
-from models import lids, transfer
+from models import lids, rotation, transfer
 from models.face import F32, F64, I32, U8, FaceParams
-from models.interior import Patch, eye_patch, gaze_shift, mouth_patch
-from models.morphable import EYES, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
+from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
+from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
 from models.shell import Shell, build_shell, pose_shell
 from models.source import SourceFace
 from models.transfer import Gains
 
 _FINE_BELOW_PX = 800  # pictures up to this size are held twice as fine, so that one bilinear tap keeps their edges
 _FAR_BEHIND_PX = 10_000.0
+_OPENINGS = (*(list(e.contour) for e in EYES), list(INNER_LIPS))  # one for each patch of a sheet
 Mark = Callable[[str], None]
 
 
@@ -72,6 +73,8 @@ class Puppet:
         shell = pose_shell(s.shell, self.source.params, params, cam, face[loop, :2], self._rest[loop])
         jaw = (head[152] - self._rest[152]).astype(np.float32)
         parts = [face, shell]
+        down = rotation.matrix(params.rotation)[:2, 1]
+        down = down / max(1e-6, float(np.linalg.norm(down)))
         for i, patch in enumerate(s.patches):
             v = patch.head + patch.jaw[:, None] * jaw * np.array([0.6, 1.0, 0.0], np.float32)
             if i < 2:
@@ -79,6 +82,7 @@ class Puppet:
             moved = cam.project(v, params)
             # Behind all skin: a flat patch would pierce the curved corners of mouth and eyes.
             moved[:, 2] -= _FAR_BEHIND_PX + 100.0 * patch.jaw  # upper teeth close over the lower
+            cover(moved, patch.columns, face[_OPENINGS[i], :2], down)
             parts.append(moved)
         return np.concatenate(parts)
 
@@ -117,10 +121,11 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
 
     cam = source.camera
     h, w = source.image.shape[:2]
-    shell = build_shell(source.points, source.params, cam, source.matte, rest[:N_MESH])
+    person = premultiplied_person(source.image, source.matte, source.plate)
+    solid = np.maximum(source.matte, person[..., 3])  # opacity is raised where the matte missed something
+    shell = build_shell(source.points, source.params, cam, solid, rest[:N_MESH])
     patches = (*(eye_patch(source.image, source.points, rest, source.params, cam, e) for e in EYES),
                mouth_patch(source.image, source.points, rest, source.params, cam))  # fmt: skip
-    person = premultiplied_person(source.image, source.matte, source.plate)
     fine = 2 if max(h, w) <= _FINE_BELOW_PX else 1
     if fine == 2:
         m = np.array([[2.0, 0, 0], [0, 2.0, 0]])

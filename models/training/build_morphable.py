@@ -90,7 +90,12 @@ def to_head(points: np.ndarray, mean: np.ndarray, w: np.ndarray) -> np.ndarray:
 def mirror_map(mean: np.ndarray) -> np.ndarray:
     """Index of every landmark's mirror partner, (478,)."""
     m = mean * np.array([-1.0, 1.0, 1.0])
-    return np.argmin(((m[:, None] - mean[None]) ** 2).sum(-1), axis=1)
+    partner = np.argmin(((m[:, None] - mean[None]) ** 2).sum(-1), axis=1)
+    for i in np.flatnonzero(partner[partner] != np.arange(len(mean))):  # two points nearer than the asymmetry is large
+        claims = np.flatnonzero(partner == i)
+        if len(claims) == 1:
+            partner[i] = claims[0]
+    return partner
 
 
 def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: float = 0.02) -> dict[str, np.ndarray]:
