@@ -1,4 +1,8 @@
-"""Heads rendered at known params and tracked again: what the tracker gets wrong where the truth is certain."""
+"""Heads rendered at known params and tracked again: what the tracker gets wrong where the truth is certain.
+
+Two benches share the tables. `Bench` renders a picture and tracks it, as a driver is tracked. `Vertices` hands the fit
+the exact vertices instead, so that what is left is the fit's own error and not the picture's or the networks'.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from models import rotation
+from models import lids, rotation
 from models.assets import asset_path
 from models.face import N_UNITS, UNIT, UNITS, FaceParams
+from models.fitting import Fitter
 from models.landmarks import FaceNetworks
+from models.morphable import N_MESH, load_morphable
 from models.puppet import Puppet
 from models.shell import PIVOT_MM
 from models.source import prepare_source
@@ -41,6 +47,7 @@ class Bench:
         nets = FaceNetworks(asset_path("face_landmarker.task"))
         self.rest = prepare_source(photo, size, nets)
         self.puppet = Puppet(self.rest)
+        self.model = load_morphable()
         self.tracker = FaceTracker(networks=nets)
         self.zero = self.see(self.rest.params)
 
@@ -83,14 +90,40 @@ class Bench:
                 c[UNIT[unit.replace("Wide", "Blink")]] = 0.0
         return self.rest.params.with_(expression=c)
 
+    def shape_error(self, found: FaceParams, true: FaceParams) -> float | None:
+        """Mesh displacement that was missed or made up over the true displacement: 0 exact, 1 as wrong as no change."""
+        model = self.model
+        want = model.offsets(true.expression - self.rest.params.expression)[:N_MESH]
+        got = model.offsets(found.expression - self.zero.expression)[:N_MESH]
+        size = float(np.linalg.norm(want))
+        return round(float(np.linalg.norm(got - want)) / size, 3) if size > 1e-3 else None
+
     def change(self, found: FaceParams) -> Any:
         """Units found, from those found at rest, (52,)."""
         return (found.expression - self.zero.expression)[:N_UNITS]
 
 
+class Vertices(Bench):
+    """The same photo, but what is seen are the vertices themselves: no picture, no landmark network."""
+
+    def __init__(self, photo: str | Path, size: int = 512) -> None:
+        self._nets = FaceNetworks(asset_path("face_landmarker.task"))
+        self._fitter = Fitter(load_morphable())
+        super().__init__(photo, size)
+
+    def see(self, params: FaceParams, times: int = _SETTLE) -> FaceParams:
+        """Return what the fit makes of the exact vertices at some params."""
+        del times
+        points = self.rest.camera.project(self.puppet.head(params), params)
+        points[:, 2] *= -1  # landmarks count depth away from the camera
+        scores = self._nets.scores(points)
+        lids.write_units(scores, lids.openness(points) / self.rest.lid_gap)
+        return self._fitter.fit(points, self.rest.camera, self.rest.head, scores, iterations=8)
+
+
 def turn(yaw: float, pitch: float, roll: float) -> Any:
     """Rotation in the camera frame: roll after yaw after pitch, degrees; (4,) wxyz."""
-    x, y, z = (rotation.exp(np.radians(a) * np.eye(3)[i]) for i, a in enumerate((-pitch, -yaw, roll)))
+    x, y, z = (rotation.exp(np.radians(a) * np.eye(3)[i]) for i, a in enumerate((pitch, -yaw, roll)))
     return rotation.multiply(z, rotation.multiply(y, x))
 
 
