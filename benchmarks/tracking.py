@@ -12,8 +12,8 @@ fit: `residual_iod` is the median distance between fitted head and landmarks,
 percent of the outer eye corners' distance. A head that was identified from one picture fits that picture exactly, so
 clips are fitted with the head of their first frame; stills with the head of the same person's other photo (`pairs`,
 the sets <number>_03 neutral and <number>_08 smiling) and, as an upper bound, everyone with the average head
-(`average_head`). The shipped basis was learned from the project's own stills and clips (models/data/README.md), so there
-the residuals are of people it has seen; `unseen_clips` keeps the clips that training leaves out.
+(`average_head`). The shipped basis was learned from the project's own stills and clips (models/data/README.md), so
+there the residuals are of people it has seen; `unseen_clips` keeps the clips that training leaves out.
 """
 
 from __future__ import annotations
