@@ -20,7 +20,7 @@ from models.morphable import FACE_OVAL, N_MESH
 PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, head frame
 SPACING_IOD = 0.17
 OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
-SKULL_DEPTH_MM = 50.0  # hair turns at this depth, between the outline of the face and the crown
+SKULL_DEPTH_MM = 90.0  # hair and outline turn at this depth: measured on clips, deeper or nearer both swim
 _EDGE_PIN_IOD = 0.8
 
 

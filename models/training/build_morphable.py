@@ -110,20 +110,22 @@ def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: f
         w = 1.0 / (heads[:, :468].std(0).mean(1) ** 2 + 0.5)
     sym = mirror_map(0.5 * (mean + mean[mirror_map(mean)] * [-1, 1, 1]))
     mean = 0.5 * (mean + mean[sym] * [-1, 1, 1])
-    mean -= np.array([0.0, mean[[33, 263], 1].mean(), mean[[33, 263], 2].mean()])  # origin between the outer eye corners
+    # origin between the outer eye corners
+    mean -= np.array([0.0, mean[[33, 263], 1].mean(), mean[[33, 263], 2].mean()])
 
-    clips = []
+    rows = []
     for f in sorted(cache.glob("clip_*.npz")):
-        if f.stem[5:].startswith(NOT_FOR_TRAINING):
-            continue
-        z = np.load(f)
-        step = max(1, len(z["points"]) // 300)
-        own = mean
-        for _ in range(3):  # the person's own head removes identity from the pose
-            h = to_head(z["points"][::step], own, w)
-            own = np.median(h, axis=0)
-            own = own * (IOD_MM / np.linalg.norm(own[33] - own[263]))
-        clips.append((h, _with_lids(h, z["scores"][::step])))
+        if not f.stem[5:].startswith(NOT_FOR_TRAINING):
+            with np.load(f) as z:
+                step = max(1, len(z["points"]) // 300)
+                rows.append((z["points"][::step], z["scores"][::step]))
+    # The skull is what moves least within a person once the pose is right; the pose is right once the skull is known.
+    for _ in range(3):
+        clips = [(_own_heads(points, mean, w), scores) for points, scores in rows]
+        moved = np.mean([h[:, :468].var(0).sum(1) for h, _ in clips], axis=0)
+        w = 1.0 / (moved + moved[sym[:468]] + 0.3)
+    clips = [(_own_heads(points, mean, w), scores) for points, scores in rows]
+    clips = [(h, _with_lids(h, scores)) for h, scores in clips]
     pairs = _pairs(stills, mean, w)
     log.info("%d clips with %d frames, %d pairs of stills", len(clips), sum(len(h) for h, _ in clips), len(pairs))
 
@@ -166,6 +168,16 @@ def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: f
         "mirror": sym.astype(np.int16),
         "triangles": triangles[keep].astype(np.int16),
     }
+
+
+def _own_heads(points: np.ndarray, mean: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Head-space landmarks (n, 478, 3) of a clip, aligned on the person's own head: identity must not enter the pose."""
+    own, h = mean, points
+    for _ in range(3):
+        h = to_head(points, own, w)
+        own = np.median(h, axis=0)
+        own = own * (IOD_MM / np.linalg.norm(own[33] - own[263]))
+    return h
 
 
 def _pairs(stills: np.lib.npyio.NpzFile, mean: np.ndarray, w: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
