@@ -33,6 +33,7 @@ class LiveRun:
         self.senders = [
             Sender(output, config.fps, meter, clock, counts=i == 0, driver_fps=rate) for i, output in enumerate(outputs)
         ]
+        self._slow_said = False
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)
 
@@ -61,6 +62,7 @@ class LiveRun:
                     break
                 if self._clock.now_ns() >= next_ns:
                     next_ns += _SECOND_NS
+                    self._say_if_slow()
                     if on_second is not None:
                         on_second(self._meter.snapshot(running=True))
         finally:
@@ -87,6 +89,17 @@ class LiveRun:
         """Move the mailboxes' counts to the meter."""
         primary = self.senders[0].mailbox.dropped if self.senders else 0
         self._meter.set_count("dropped", self._frames.dropped + primary)
+
+    def _say_if_slow(self) -> None:
+        """Tell once, after five seconds, when the machine cannot keep up with the driver."""
+        figures = self._meter.snapshot(running=True)
+        # A driver faster than the output is thinned out on purpose.
+        wanted = figures["frames_in"] * min(1.0, self._config.fps / float(self._driver.fps))
+        if self._slow_said or figures["seconds"] < 5.0 or figures["frames_in"] - figures["dropped"] > 0.9 * wanted:
+            return
+        self._slow_said = True
+        self._notices(Notice("warning", f"this machine drops {figures['dropped']} of {figures['frames_in']} frames; try "
+                             "--generator off or --size 384, or close other programs"))  # fmt: skip
 
     def _capture(self) -> None:
         """Put the driver's frames into the mailbox as they come."""

@@ -62,7 +62,9 @@ def test_packages_do_not_print(package: str) -> None:
         if "training" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"), path
+            assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"), (
+                path
+            )
 
 
 @pytest.mark.parametrize("package", ["kernels", "models"])

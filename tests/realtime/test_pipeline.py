@@ -89,6 +89,14 @@ def test_slow_compute_drops_the_oldest_and_counts_it() -> None:
     assert report["latency_ms"]["p95"] < 400  # a queue that drains in order would have built up a second
 
 
+def test_machine_that_cannot_keep_up_is_told_what_to_try() -> None:
+    said = Said()
+    made = assembler(fake_stages(FakeTracker(delay_s=0.1)))
+    run(Config(fps=30, neutral="first", seconds=6.5), driver=FakeDriver(greys(220)), outputs=[Collector()], assemble=made,
+        notices=said)  # fmt: skip
+    assert said.text.count("--generator off") == 1
+
+
 def test_prediction_aims_at_the_moment_of_showing() -> None:
     predictor = FakePredictor()
     run(Config(fps=30, neutral="first", lookahead=40.0), driver=FakeDriver(greys(10)), outputs=[Collector()],
