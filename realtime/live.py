@@ -98,7 +98,7 @@ class LiveRun:
         if self._slow_said or figures["seconds"] < 5.0 or figures["frames_in"] - figures["dropped"] > 0.9 * wanted:
             return
         self._slow_said = True
-        self._notices(Notice("warning", f"this machine drops {figures['dropped']} of {figures['frames_in']} frames; try "
+        self._notices(Notice("warning", f"{figures['dropped']} of {figures['frames_in']} frames were dropped; try "
                              "--generator off or --size 384, or close other programs"))  # fmt: skip
 
     def _capture(self) -> None:

@@ -92,7 +92,7 @@ def test_slow_compute_drops_the_oldest_and_counts_it() -> None:
 def test_machine_that_cannot_keep_up_is_told_what_to_try() -> None:
     said = Said()
     made = assembler(fake_stages(FakeTracker(delay_s=0.1)))
-    run(Config(fps=30, neutral="first", seconds=6.5), driver=FakeDriver(greys(220)), outputs=[Collector()], assemble=made,
+    run(Config(neutral="first", seconds=6.5), driver=FakeDriver(greys(220)), outputs=[Collector()], assemble=made,
         notices=said)  # fmt: skip
     assert said.text.count("--generator off") == 1
 
