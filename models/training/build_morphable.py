@@ -171,7 +171,7 @@ def build(cache: Path, units_prior: np.ndarray, task_file: Path, prior_weight: f
 
 
 def _own_heads(points: np.ndarray, mean: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Head-space landmarks (n, 478, 3) of a clip, aligned on the person's own head: identity must not enter the pose."""
+    """Head-space landmarks (n, 478, 3) of a clip, aligned on the own head: no identity in the pose."""
     own, h = mean, points
     for _ in range(3):
         h = to_head(points, own, w)
