@@ -106,9 +106,7 @@ class Critic(nn.Module):
         super().__init__()
         norm = nn.utils.parametrizations.spectral_norm
         sizes = [3 + shape.masks, width, 2 * width, 4 * width]
-        self.layers = nn.ModuleList(
-            norm(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairwise(sizes)
-        )
+        self.layers = nn.ModuleList(norm(nn.Conv2d(i, o, 4, 2, 1)) for i, o in pairwise(sizes))
         self.last = norm(nn.Conv2d(sizes[-1], 1, 3, 1, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

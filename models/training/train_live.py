@@ -59,6 +59,7 @@ class Shards:
 
 def pick(s: dict[str, np.ndarray], i: int, kind: str, eye: int) -> dict[str, np.ndarray]:
     """One sample as two rows (B = 2), channels first, 0..1."""
+
     def take(key: str) -> np.ndarray:
         a = s[key][i]
         if kind == "eye":
