@@ -105,6 +105,13 @@ class Fitter:
             np.zeros((2, 2), np.float32),
         )
 
+    def _catch_up(self, points: F32, camera: Camera, head: F32 | F64, last: FaceParams) -> FaceParams:
+        """Carry the last params onto this frame's rigid points: clipped residuals alone follow a fast head slowly."""
+        posed = np.asarray(head, np.float64) + self.model.offsets(last.expression)
+        pose = self.start(points, camera, posed)
+        near = pose.rotation if float(pose.rotation @ last.rotation) >= 0.0 else -pose.rotation
+        return last.with_(rotation=near, translation=pose.translation)
+
     def fit(
         self,
         points: F32,
@@ -119,7 +126,7 @@ class Fitter:
         points (478, 3) px with z in px, smaller nearer; head (478, 3) mm, expression-free; scores (52,) 0..1 are the
         prior of the units. Returns params with units in 0..1.
         """
-        p = start if start is not None else self.start(points, camera, head)
+        p = self.start(points, camera, head) if start is None else self._catch_up(points, camera, head, start)
         base = np.asarray(head, np.float64)[:N_MESH]
         z_mean = float(np.average(np.asarray(points[:N_MESH, 2], np.float64), weights=self.model.rigid[:N_MESH]))
         obs = np.asarray(points, np.float64).copy()
