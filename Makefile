@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 ARGS ?=
 
-.PHONY: setup live test check bench train test-gpu test-vcam test-obs
+.PHONY: setup live test check bench train test-gpu cuda-compile test-vcam test-obs
 
 setup: $(STAMP)
 
@@ -31,5 +31,26 @@ bench: setup
 	mkdir -p out
 	$(BIN)/python -m benchmarks.latency --report out/latency.json $(ARGS)
 
-train test-gpu test-vcam test-obs:
+# Folders of your own recordings and portraits; a run that was stopped goes on where its last checkpoint stands.
+CLIPS ?= clips
+STILLS ?= stills
+RUN ?= out/train
+MINUTES ?= 60
+train: setup
+	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16"
+	$(BIN)/python -m models.training.measure --clips $(CLIPS) --stills $(STILLS) --out $(RUN)/landmarks
+	$(BIN)/python -m models.training.train_samples --clips $(CLIPS) --stills $(STILLS) --cache $(RUN)/landmarks --out $(RUN)/shards
+	$(BIN)/python -m models.training.train_live mouth --shards $(RUN)/shards --out $(RUN)/mouth --minutes $(MINUTES)
+	$(BIN)/python -m models.training.train_live eye --shards $(RUN)/shards --out $(RUN)/eye --minutes $(MINUTES)
+
+# Loads the CUDA kernels on the device, then runs the tests of the same sources in emulation. Not run on a GPU by us.
+test-gpu: setup
+	$(BIN)/python -c "from kernels.gpu import Mapper; Mapper(); print('CUDA kernels loaded')"
+	$(BIN)/python -m pytest tests/kernels/test_gpu.py
+
+# Needs nvcc.
+cuda-compile:
+	for a in 75 80 86 89 90 100; do nvcc -cubin -arch=sm_$$a -std=c++14 -fmad=false kernels/map_texture.cu -o $${TMPDIR:-/tmp}/map_$$a.cubin || exit 1; done
+
+test-vcam test-obs:
 	@echo "make $@ has no work yet: it belongs to an issue that is still open"; exit 2
