@@ -153,6 +153,8 @@ def units(bench: Bench, names: Sequence[str] | None = None, amounts: Sequence[fl
             turned = rotation.log(rotation.multiply(found.rotation, rotation.inverse(bench.zero.rotation)))
             rows.append({"unit": name, "asked": round(float(want[UNIT[name]]), 3),
                          "found": round(float(got[UNIT[name]]), 3), "mae": round(float(np.abs(got - want).mean()), 4),
+                         "mae_of_nothing": round(float(np.abs(want).mean()), 4),
+                         "shape_error": bench.shape_error(found, true),
                          "turn_deg": round(float(np.degrees(np.linalg.norm(turned))), 2)})  # fmt: skip
     return rows
 

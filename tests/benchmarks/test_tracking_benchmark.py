@@ -62,6 +62,12 @@ def test_rendered_jaw_and_smile_rise(bench: synthetic.Bench) -> None:
     assert synthetic.rises(found["smile"])
 
 
+def test_a_unit_is_reported_beside_what_finding_nothing_scores(vertices: synthetic.Vertices) -> None:
+    (row,) = synthetic.units(vertices, ["jawOpen"], [0.6])
+    assert row["mae_of_nothing"] == pytest.approx(row["asked"] / 52, abs=1e-3)
+    assert row["shape_error"] < 0.5
+
+
 def test_rises() -> None:
     assert synthetic.rises([0, 0.2, 0.19, 0.4])
     assert not synthetic.rises([0, 0.3, 0.2, 0.4])
