@@ -14,6 +14,8 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("\n".join(p["dependencies"] + p["optional-dependencies"]["test"]))' > $(STAMP).part
 	$(BIN)/python -m pip install --disable-pip-version-check -q -r $(STAMP).part
+	# Fetch the models and compile the kernels now, not at the first call; a machine that cannot yet is told at run time.
+	-$(BIN)/python run_live.py --driver imagine --output null --seconds 1 > $(STAMP).log 2>&1
 	mv $(STAMP).part $(STAMP)
 
 live: setup

@@ -66,7 +66,7 @@ def gaze_shift(source: FaceParams, target: FaceParams, side: int) -> F32:
     """Displacement of the iris in the head frame, (2,) mm, bounded so that the patch cannot fold."""
     d = EYEBALL_MM * (np.sin(target.gaze[side]) - np.sin(source.gaze[side]))
     n = float(np.linalg.norm(d))
-    limit = 4.5
+    limit = 5.8
     return np.asarray(d * (limit * np.tanh(n / limit) / n) if n > 1e-6 else d, np.float32)
 
 
