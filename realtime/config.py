@@ -32,12 +32,15 @@ class Config:
     """
 
     # What comes in, what goes out.
-    driver: str = flag("auto", "who moves the picture: camera number, video file, stream URL, `imagine`, or auto "
-                       "(the first camera, else imagine)", metavar="auto|INDEX|FILE|imagine|URL")  # fmt: skip
+    driver: str = flag("auto", "who moves the picture: camera number, video file, stream URL, vmc://:39540 or "
+                       "ifacialmocap://PHONE (a phone's tracking), `imagine`, or auto (the first camera, else imagine)",
+                       metavar="auto|INDEX|FILE|imagine|URL")  # fmt: skip
     source: str = flag("", "the picture to animate (default: a public-domain portrait)", metavar="IMAGE")
     output: tuple[str, ...] = flag(("auto",), "where pictures go; may be given several times: vcam, preview, null, a "
-                                   "video file, udp://host:port, or auto (virtual camera, else the preview page)",
-                                   metavar="auto|vcam|preview|null|FILE.mp4|udp://..", repeat=True)  # fmt: skip
+                                   "video file, udp://host:port, vmc://host:39539 (the driver's expression as "
+                                   "numbers), or auto (virtual camera, else the preview page)",
+                                   metavar="auto|vcam|preview|null|FILE.mp4|udp://..|vmc://..",
+                                   repeat=True)  # fmt: skip
     overwrite: bool = flag(False, "replace an output file that exists")
     port: int = flag(8000, "port of the preview page on 127.0.0.1", metavar="N", low=1, high=65535)
     # The picture.

@@ -12,7 +12,8 @@ from realtime.config import Config
 from realtime.machine import machine_card, usable_cores
 from realtime.outputs.vcam import PIP_LINE, device_hint, why_unusable
 
-_REQUIRED = ("numpy", "numba", "opencv-contrib-python", "ai-edge-litert", "av", "pillow", "platformdirs", "matplotlib")
+_REQUIRED = ("numpy", "numba", "opencv-contrib-python", "ai-edge-litert", "av", "pillow", "platformdirs", "matplotlib",
+             "python-osc")  # fmt: skip
 _OPTIONAL = ("openvino", "onnxruntime", "pyvirtualcam", "sounddevice")
 _ASSETS = ("face_landmarker.task",)
 
@@ -59,10 +60,11 @@ def devices() -> tuple[list[str], int]:
     why = why_unusable()
     return [
         "cameras", *cameras, "  --driver imagine    motion without a camera",
+        "  --driver vmc://:39540, ifacialmocap://PHONE    a phone or another program (docs/protocols.md)",
         "outputs",
         "  --output vcam       " + ("virtual camera" if why is None else f"not here ({why})"),
         f"  --output preview    http://127.0.0.1:{Config.port}",
-        "  --output FILE.mp4, udp://host:port, null",
+        "  --output FILE.mp4, udp://host:port, vmc://host:39539, null",
         "inference", f"  --device cpu        {machine_card()['processor']}, {usable_cores()} cores",
     ], 0  # fmt: skip
 

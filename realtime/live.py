@@ -16,7 +16,7 @@ from realtime.notices import Notice, Notices
 from realtime.outputs.base import Output
 from realtime.performer import Performer
 from realtime.sender import Sender
-from realtime.types import Composite, Frame
+from realtime.types import Composite
 
 _SECOND_NS = NS_PER_S
 
@@ -123,7 +123,7 @@ class LiveRun:
             except ClosedError:
                 break
             wait_s = stall_s if item is not None else 1.0 / self._config.fps
-            seen = self._performer.track(item) if isinstance(item, Frame) else item
+            seen = self._performer.see(item) if item is not None else None
             self._offer(self._performer.show(seen, self._clock.now_ns()))
         # The senders get the last picture out before they hear of the end.
         self._clock.wait_until(self._clock.now_ns() + NS_PER_S // self._config.fps, self.crew.stop)

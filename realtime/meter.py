@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ class Meter:
         self._stages = {name: Samples() for name in STAGES}
         self._latency = Samples()
         self._latency_ns: float | None = None
+        self._gauges: dict[str, Callable[[], Any]] = {}
         self._start_ns = self._end_ns = clock.now_ns()
 
     @property
@@ -99,12 +100,17 @@ class Meter:
         """The smoothed latency in ns, 0 before the first hand-over."""
         return int(self._latency_ns or 0)
 
+    def gauge(self, name: str, read: Callable[[], Any]) -> None:
+        """Add a figure that is kept elsewhere to every snapshot; `read` is called from any thread and must not wait."""
+        self._gauges[name] = read
+
     def stop(self) -> None:
         """Stop the run's time."""
         self._end_ns = self._clock.now_ns()
 
     def snapshot(self, running: bool = False) -> dict[str, Any]:
         """Return counts, fps, latency and stage times so far."""
+        gauges = {name: read() for name, read in self._gauges.items()}
         with self._lock:
             seconds = max((self._clock.now_ns() if running else self._end_ns) - self._start_ns, 1) / NS_PER_S
             return {
@@ -113,6 +119,7 @@ class Meter:
                 "fps": round(self._counts["frames_out"] / seconds, 2),
                 "latency_ms": self._latency.percentiles(),
                 "stages_ms": {name: samples.percentiles() for name, samples in self._stages.items()},
+                **gauges,
             }
 
 

@@ -14,7 +14,7 @@ from realtime.flow import Bounded, ClosedError
 from realtime.meter import Meter
 from realtime.outputs.base import Output
 from realtime.performer import Performer
-from realtime.types import Composite, Frame, Motion, Tracked
+from realtime.types import Composite, Motion, Tracked
 
 
 class OfflineRun:
@@ -69,7 +69,7 @@ class OfflineRun:
                 item = self._decoded.take()
             except ClosedError:
                 break
-            self._seen.put(self._performer.track(item) if isinstance(item, Frame) else item)
+            self._seen.put(self._performer.see(item))
         self._seen.close()
 
     def _render(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 
 from models.face import FaceParams
 from realtime.clock import NS_PER_MS, NS_PER_S
@@ -16,8 +17,9 @@ from realtime.errors import UserError
 from realtime.meter import Meter, Stopwatch
 from realtime.notices import Notice, Notices, Once
 from realtime.presence import Presence
+from realtime.protocols.frames import mirrored
 from realtime.stages import Stages
-from realtime.types import U8, Composite, Frame, Motion, Tracked
+from realtime.types import U8, Composite, DriverMotion, Frame, Motion, Tracked
 
 _LOG = logging.getLogger("faceanime.performer")
 _PREDICTION_GAP_NS = NS_PER_S // 4  # older history says nothing about now
@@ -56,6 +58,17 @@ class Performer:
         """Forget the driver's identity and neutral at the next frame; may be called from any thread."""
         self._forget_in_track.set()
         self._forget_in_show.set()
+
+    def see(self, item: Frame | Motion | Tracked) -> Motion | Tracked:
+        """Return what a driver's item holds: frames are tracked, what a phone has tracked is taken as it is."""
+        if isinstance(item, Frame):
+            return self.track(item)
+        if isinstance(item, Tracked):
+            self._forget_in_track.clear()
+            self._watch_face(item.captured_ns, item.params is not None)
+            if self._config.mirror and item.params is not None:
+                return replace(item, params=mirrored(item.params))
+        return item
 
     def track(self, frame: Frame) -> Tracked:
         """Return what the tracker sees in a driver frame; a tracker that fails has seen no face."""
@@ -107,14 +120,14 @@ class Performer:
             self._forget_in_show.clear()
             self._stages.calibration.recalibrate()
             self._stages.predictor.reset()
-        live = self._live_params(seen, at_ns)
+        live, motion = self._live_params(seen, at_ns)
         params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns))
         watch.lap("predict")
         rgb = self._render(params, watch)
         driven = live is not None
         self._seq += 1
         self._meter.count("idle", not driven)
-        return Composite(self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven)
+        return Composite(self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven, motion)
 
     def _lookahead_ns(self) -> int:
         """Return how far ahead of its capture a frame's motion is shown."""
@@ -124,12 +137,13 @@ class Performer:
             return min(self._meter.running_latency_ns, _LONGEST_LOOKAHEAD_NS)
         return int(self._config.lookahead * NS_PER_MS)
 
-    def _live_params(self, seen: Tracked | Motion | None, at_ns: int) -> FaceParams | None:
-        """Return the source's params for the driver's, None without a face or before neutral is known."""
+    def _live_params(self, seen: Tracked | Motion | None, at_ns: int) -> tuple[FaceParams | None, DriverMotion | None]:
+        """Return the source's params for the driver's (None without a face or before neutral), and the driver's."""
         if isinstance(seen, Motion):
-            return self._stages.puppet.retarget(seen.params, self._stages.rest, self._gains)
+            rest = self._stages.rest
+            return self._stages.puppet.retarget(seen.params, rest, self._gains), DriverMotion(seen.params, rest)
         if seen is None or seen.params is None:
-            return None
+            return None, None
         calibration, predictor = self._stages.calibration, self._stages.predictor
         calibration.observe(seen.params, seen.captured_ns)
         params = seen.params
@@ -140,7 +154,8 @@ class Performer:
             params = predictor.predict(at_ns)
         self._params_ns = seen.captured_ns
         neutral = calibration.neutral
-        return None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
+        live = None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
+        return live, DriverMotion(params, neutral)
 
     def _idle(self, t_ns: int) -> FaceParams:
         """Return the source's params of the idle motion."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,6 +87,9 @@ class Engine:
         try:
             meter = self._meter
             self._performer = Performer(stages, config, meter, self._notices)
+            counting: list[Any] = [part for part in (driver, *outputs) if hasattr(part, "figures")]
+            if counting:
+                meter.gauge("protocols", lambda: {part.name: part.figures for part in counting})
             rest = self._performer.warm_up()
             stream = self._stream(rest, driver)
             shown: list[Output] = [_OnCanvas(output, config) for output in outputs] if config.canvas else list(outputs)
@@ -129,7 +133,7 @@ class Engine:
             choice = choose_driver(self._config, self._notices)
             check_pace(choice, self._config)
         assemble = self._assemble or _assembly()
-        pictures = self._given_driver.has_pictures if self._given_driver else choice is None or choice.kind != "imagine"
+        pictures = self._given_driver.has_pictures if self._given_driver else choice is None or choice.has_pictures
         with ThreadPoolExecutor(1, "prepare") as pool:
             building = pool.submit(assemble, self._config, self._notices, pictures=pictures)
             driver = self._given_driver
@@ -222,8 +226,7 @@ class _OnCanvas:
 
     def send(self, composite: Composite) -> None:
         """Place the picture on the canvas and pass it on."""
-        self._output.send(Composite(composite.seq, composite.captured_ns, self._canvas.place(composite.rgb),
-                                    composite.predicted_for_ns, composite.driven))  # fmt: skip
+        self._output.send(replace(composite, rgb=self._canvas.place(composite.rgb)))
 
     def close(self, complete: bool) -> None:
         """Close the output."""

@@ -23,7 +23,7 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """One instant of a driver that has no picture (`imagine`, later a phone or a motion file)."""
+    """One instant of a driver that is motion already and needs no calibration (`imagine`)."""
 
     seq: int
     captured_ns: int  # monotonic clock
@@ -32,12 +32,20 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Tracked:
-    """What the tracker saw in a frame; no face is data, not an exception."""
+    """What the tracker, or a phone, saw at an instant; no face is data, not an exception."""
 
     seq: int
     captured_ns: int
     params: FaceParams | None
     confidence: float  # 0..1
+
+
+@dataclass(frozen=True, eq=False)
+class DriverMotion:
+    """What moved the picture, as numbers; for outputs that carry motion instead of pictures."""
+
+    params: FaceParams  # the driver's, predicted
+    neutral: FaceParams | None  # the driver's, None until it is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +57,4 @@ class Composite:
     rgb: U8  # (H, W, 3) contiguous, made by the renderer from the source photo alone
     predicted_for_ns: int
     driven: bool = True  # False: idle or resting, no driver frame is behind it, so it has no latency
+    motion: DriverMotion | None = None  # None while no face is seen

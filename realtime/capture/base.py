@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from realtime.clock import NS_PER_S, Clock
-from realtime.types import U8, Frame, Motion
+from realtime.types import U8, Frame, Motion, Tracked
 
-Item = Frame | Motion
+Item = Frame | Motion | Tracked
 _ROUNDING_NS = 1000
 
 
@@ -36,7 +36,7 @@ class Driver(Protocol):
 
     @property
     def has_pictures(self) -> bool:
-        """True: it gives `Frame`, which need tracking. False: it gives `Motion`."""
+        """True: it gives `Frame`, which need tracking. False: `Motion`, or `Tracked` by others."""
         ...
 
     @property

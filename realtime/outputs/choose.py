@@ -15,6 +15,7 @@ from realtime.outputs.udp import UdpOutput
 from realtime.outputs.vcam import VcamOutput, why_unusable
 from realtime.outputs.video import VideoOutput
 from realtime.preview.server import PreviewOutput
+from realtime.protocols.vmc_output import VmcOutput
 
 
 def choose_outputs(config: Config, notices: Notices, stats: Callable[[], dict[str, Any]],
@@ -34,8 +35,11 @@ def choose_outputs(config: Config, notices: Notices, stats: Callable[[], dict[st
             outputs.append(VcamOutput(config))
         elif word.startswith("udp://"):
             outputs.append(UdpOutput(word, config))
+        elif word.startswith("vmc://"):
+            outputs.append(VmcOutput(word))
         elif "://" in word:
-            raise OutputError(f"output {word}", "only udp:// addresses are served", "Use e.g. udp://127.0.0.1:9000")
+            raise OutputError(f"output {word}", "only udp:// and vmc:// addresses are served",
+                              "Use e.g. udp://127.0.0.1:9000")  # fmt: skip
         else:
             video = VideoOutput(Path(word).expanduser(), config, notices)
             video.check()
