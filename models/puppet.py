@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from kernels.cpu import BackwardMap, composite, render_map
+from kernels.edges import edge_table, smooth_edges
 from models import lids, rotation, transfer
 from models.face import F32, F64, I32, U8, FaceParams
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
@@ -52,6 +53,7 @@ class Puppet:
         self._sheet = build_sheet(source, self._model, self._rest)
         h, w = source.image.shape[:2]
         self._map = BackwardMap.empty(h, w)
+        self._edges = edge_table(self._sheet.triangles, self._sheet.atlas_xy)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -100,6 +102,7 @@ class Puppet:
         render_map(v, self._sheet.atlas_xy, self._sheet.triangles, h, w, out=self._map, threads=self._threads)
         frame = np.empty((h, w, 3), np.uint8) if out is None else out
         composite(self._sheet.atlas, self.source.plate, self._map, frame, threads=self._threads)
+        smooth_edges(self._edges, v, self._sheet.triangles, self._map, frame)
         return frame, v
 
     def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
