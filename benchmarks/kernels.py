@@ -170,8 +170,7 @@ def flat_rows(bench: Bench, mesh: str, size: int, literal: bool, check: bool) ->
     exact = vertices.astype(np.float64)
     colours = np.random.default_rng(0).uniform(0, 255, (len(vertices), 3)).astype(np.float32)
     out = np.empty((size, size, 3), np.uint8)
-    scratch = texture.FlatScratch.empty(size, size, len(triangles))
-    texture.render_flat(exact, colours, triangles, out, scratch=scratch)
+    texture.render_flat(exact, colours, triangles, out)
     error, slow = None, None
     if check:
         slow, (expected, _) = once(lambda: reference.flat(colours, exact, triangles, size, size))
@@ -179,9 +178,7 @@ def flat_rows(bench: Bench, mesh: str, size: int, literal: bool, check: bool) ->
         assert error == 0.0, f"flat differs from the reference by {error}"
     moved = out.nbytes + size * size * 12 * 2 + exact.nbytes + triangles.nbytes
     for threads in (1, int(numba.config.NUMBA_NUM_THREADS)):
-        ms = bench.time(
-            functools.partial(texture.render_flat, exact, colours, triangles, out, scratch=scratch, threads=threads)
-        )
+        ms = bench.time(functools.partial(texture.render_flat, exact, colours, triangles, out, threads=threads))
         bench.add("render", "flat", size, f"numba x{threads}", ms, moved, error, slow, mesh=mesh)
     nearest, plain = np.empty((size, size)), np.empty_like(out)
     ms = bench.time(functools.partial(naive_flat, colours, exact, triangles, nearest, plain))
@@ -334,8 +331,7 @@ def _one(kind: str, size: int, mesh: tuple[int, int], random: np.random.Generato
     out = np.empty((size, size, 3), np.uint8)
     if kind == "flat":
         exact, colours = vertices.astype(np.float64), random.uniform(0, 255, (len(vertices), 3)).astype(np.float32)
-        scratch = texture.FlatScratch.empty(size, size, len(triangles))
-        return timed(lambda: texture.render_flat(exact, colours, triangles, out, scratch=scratch), budget_s=0.3)
+        return timed(lambda: texture.render_flat(exact, colours, triangles, out), budget_s=0.3)
     source = np.ascontiguousarray(head_mesh(size, rows=mesh[0], columns=mesh[1])[0][:, :2])
     person = random.uniform(0, 255, (size, size, 4)).astype(np.float32)
     plate = np.zeros_like(out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -10,31 +9,13 @@ import numpy.typing as npt
 
 from kernels import coverage, cpu, flat, shade
 from kernels.arrays import check, check_size
-from kernels.workers import band_rows, parallel_region, worker_count
+from kernels.workers import band_shift, parallel_region, worth
 
 Array = npt.NDArray[Any]
 Mode = Literal["flat", "gouraud", "textured"]
 MODES: tuple[Mode, ...] = ("flat", "gouraud", "textured")
 
 _MANY_TRIANGLES = 8192  # above this, listing the visible triangles is worth a parallel pass of its own
-
-
-@dataclass(frozen=True, eq=False)
-class FlatScratch:
-    """Buffers of one flat render, to be reused from frame to frame."""
-
-    triangle: npt.NDArray[np.int32]  # (H, W)
-    depth: npt.NDArray[np.float64]  # (H, W)
-    kept: npt.NDArray[np.int32]  # (T,)
-    box: npt.NDArray[np.int32]  # (T, 4)
-
-    @staticmethod
-    def empty(height: int, width: int, count: int) -> FlatScratch:
-        """Return scratch for pictures of this size and meshes of `count` triangles."""
-        return FlatScratch(
-            np.empty((height, width), np.int32), np.empty((height, width)), np.empty(count, np.int32),
-            np.empty((count, 4), np.int32),
-        )  # fmt: skip
 
 
 def map_texture(
@@ -59,15 +40,7 @@ def map_texture(
     target = _vertices("target_vertices", target_vertices, source.shape[0])
     corners = _triangles(triangles, source.shape[0])
     if mode == "flat":
-        colours = vertex_colours(picture, source)
-        onto = source.copy()  # the published program clips the vertices themselves when it reads their colours
-        np.clip(source[:, 0], 0, width - 1, out=onto[:, 0])
-        np.clip(source[:, 1], 0, height - 1, out=onto[:, 1])
-        renders = [np.empty_like(picture) for _ in range(2)]
-        scratch = FlatScratch.empty(height, width, corners.shape[0])
-        for vertices, out in zip((onto, target), renders, strict=True):
-            render_flat(vertices, colours, corners, out, scratch=scratch, threads=threads)
-        return renders[0], renders[1]
+        return _flat_pair(picture, source, target, corners, threads)
     if mode == "gouraud":
         colours = vertex_colours(picture, source).astype(np.float32)
         return (
@@ -88,14 +61,19 @@ def vertex_colours(image: Array, vertices: npt.NDArray[np.float64]) -> Array:
     image (H, W, 3) uint8, float32 or float64; vertices (N, 3) float64 px; returns (N, 3) float64 for a float64 image,
     float32 otherwise; 0 where a vertex is not finite.
     """
+    return _colours_and_moved(image, vertices)[0]
+
+
+def _colours_and_moved(image: Array, vertices: npt.NDArray[np.float64]) -> tuple[Array, npt.NDArray[np.float64]]:
     colours = np.empty((vertices.shape[0], 3), np.float64 if image.dtype == np.float64 else np.float32)
-    flat.vertex_colours(image, vertices, colours)
-    return colours
+    onto = np.empty_like(vertices)
+    flat.vertex_colours(image, vertices, colours, onto)
+    return colours, onto
 
 
 def render_flat(
     vertices: npt.NDArray[np.float64], colours: Array, triangles: npt.NDArray[np.int32], out: Array, *,
-    scratch: FlatScratch | None = None, threads: int | None = None,
+    threads: int | None = None,
 ) -> Array:  # fmt: skip
     """Draw each triangle in the mean of its vertex colours at the mean of its depths, background 0.
 
@@ -108,29 +86,53 @@ def render_flat(
     check("out", out, (np.uint8, np.float32, np.float64), (None, None, 3))
     height, width = out.shape[:2]
     count = triangles.shape[0]
-    held = FlatScratch.empty(height, width, count) if scratch is None else scratch
-    check("scratch.triangle", held.triangle, (np.int32,), (height, width))
-    check("scratch.kept", held.kept, (np.int32,), (count,))
-    workers = worker_count(threads)
-    runs = workers if count > _MANY_TRIANGLES else 1
-    counts, unions = np.zeros(runs, np.int64), np.empty((runs, 4), np.int64)
-    if runs == 1:
-        counts[0] = flat.boxes(vertices, triangles, height, width, 0, count, held.kept, held.box, unions[0])
-    else:
-        with parallel_region():
-            flat.list_boxes(vertices, triangles, height, width, held.kept, held.box, counts, unions)
-    if counts.min() < 0:
-        _bad_triangle(triangles, int(-1 - counts[counts < 0].max()), vertices.shape[0])
-    around = unions[0]
-    if runs > 1:
-        around = np.concatenate([unions[:, :2].min(0), unions[:, 2:].max(0)])
-    three, bias = colours.dtype.type(3), colours.dtype.type(0.5 if out.dtype == np.uint8 else 0.0)
+    workers = worth(threads, height * width, count)
+    shift = band_shift(height, width, 12, workers)
+    kept, box = np.empty(count, np.int32), np.empty((count, 4), np.int32)
+    three, bias = _rounding(colours, out)
     out.fill(0)
+    if workers == 1 or count <= _MANY_TRIANGLES:
+        found, starts, listed = flat.list_bands(vertices, triangles, height, width, shift, kept, box)
+    else:
+        counts = np.empty(workers, np.int64)
+        with parallel_region():
+            flat.list_boxes(vertices, triangles, height, width, kept, box, counts)
+        found = counts[counts < 0].max(initial=-count - 1) if counts.min() < 0 else 0
+        starts, listed = flat.bands_of(box, np.maximum(counts, 0), count, shift, height)
+    if found < 0:
+        _bad_triangle(triangles, int(-1 - found), vertices.shape[0])
+    if workers == 1:
+        flat.render_bands(vertices, triangles, colours, kept, box, starts, listed, shift, 0, 1, three, bias, out)
+        return out
     with parallel_region():
-        flat.render(vertices, triangles, colours, held.kept, held.box, counts, around, workers,
-                    band_rows(height, count, workers), three, bias,
-                    held.triangle, held.depth, out)  # fmt: skip
+        flat.render(vertices, triangles, colours, kept, box, starts, listed, shift, workers, three, bias, out)
     return out
+
+
+def _flat_pair(
+    picture: Array, source: npt.NDArray[np.float64], target: npt.NDArray[np.float64], triangles: npt.NDArray[np.int32],
+    threads: int | None,
+) -> tuple[Array, Array]:  # fmt: skip
+    colours, onto = _colours_and_moved(picture, source)
+    height, width, _ = picture.shape
+    count = triangles.shape[0]
+    out = np.zeros((2, height, width, 3), picture.dtype)
+    if worth(threads, 2 * height * width, 2 * count) == 2:  # a pose for each thread needs no hand-over in between
+        found = np.empty(2, np.int64)
+        with parallel_region():
+            flat.render_pair(
+                onto, target, triangles, colours, band_shift(height, width, 12, 1), *_rounding(colours, out), found, out
+            )
+        if found[0] < 0:
+            _bad_triangle(triangles, int(-1 - found[0]), source.shape[0])
+    else:
+        for vertices, render in zip((onto, target), out, strict=True):
+            render_flat(vertices, colours, triangles, render, threads=threads)
+    return out[0], out[1]
+
+
+def _rounding(colours: Array, out: Array) -> tuple[Any, Any]:
+    return colours.dtype.type(3), colours.dtype.type(0.5 if out.dtype == np.uint8 else 0.0)
 
 
 def render_gouraud(
@@ -175,7 +177,12 @@ def _triangles(value: Any, count: int) -> npt.NDArray[np.int32]:
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu":
         got = f"{value.dtype.name} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
         raise TypeError(f"triangles: expected an integer NumPy array (T, 3), got {got}")
+    if value.dtype == np.int32:
+        plain = np.ascontiguousarray(value)
+        check("triangles", plain, (np.int32,), (None, 3))
+        return plain  # the kernels look at every index themselves
     check("triangles", np.ascontiguousarray(value), (value.dtype.type,), (None, 3))
+    # another integer type is looked at before it is cut to 32 bits
     if value.size and (value.min() < 0 or value.max() >= count):
         bad = ((value < 0) | (value >= count)).any(1)
         _bad_triangle(value, int(np.argmax(bad)), count)

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import numba
 
+BAND_BYTES = 1 << 18
+"""What a band's scratch may take: a quarter of the second-level cache of the machines this is made for."""
+
 _ONE_AT_A_TIME = threading.Lock()  # Numba's fallback layer aborts the process when two threads launch at once
 
 
@@ -22,6 +25,26 @@ def worker_count(threads: int | None) -> int:
     if threads < 1:
         raise ValueError(f"threads: expected at least 1, got {threads}")
     return int(threads)
+
+
+def worth(threads: int | None, pixels: int, triangles: int) -> int:
+    """Return how many workers a job is split into: `threads`, or as many cores as the work repays (about 0.1 ms each).
+
+    Raises ValueError for less than one.
+    """
+    return (
+        worker_count(threads)
+        if threads is not None
+        else min(worker_count(None), 1 + (pixels >> 17) + (triangles >> 14))
+    )
+
+
+def band_shift(height: int, width: int, pixel_bytes: int, workers: int) -> int:
+    """Return the log2 of the rows of a band: its scratch fits a core's cache and every worker has two bands or more."""
+    shift = 3
+    while (2 << shift) * width * pixel_bytes <= BAND_BYTES and (2 << shift) * 2 * workers <= max(height, 1):
+        shift += 1
+    return shift
 
 
 def band_rows(height: int, triangles: int, workers: int) -> int:

@@ -59,6 +59,16 @@ def test_compiled_equals_the_reference_bit_for_bit(kind: str) -> None:
     assert drawn
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_wide_triangles_are_narrowed_without_losing_a_pixel(kind: str) -> None:
+    vertices, colours, triangles = random_mesh(kind, 11, triangles=24)
+    vertices[:, :2] *= 7.0
+    expected, _ = reference.flat(colours, vertices, triangles, 250, 333)
+    out = np.empty((250, 333, 3), np.float32)
+    texture.render_flat(vertices.astype(np.float64), colours, triangles, out, threads=3)
+    np.testing.assert_array_equal(out, expected)
+
+
 def test_many_triangles_take_the_parallel_list_and_stay_exact() -> None:
     vertices, colours, triangles = random_mesh("floats", 9, count=60, triangles=9000)
     vertices[:, :2] *= 0.4
