@@ -1,124 +1,198 @@
-"""Seeded idle motion without a driver: breathing sway, blinks, glances and small talk, a pure function of time.
+"""Imagined motion: a seeded, endless sequence in the style of real people, a pure function of time.
 
-Every kind of event lives in slots of time of its own; a slot's contents come from (seed, kind, slot), so any instant
-can be asked for in any order, nothing loops, and nothing drifts. The learned imagination has its own issue.
+A motion graph (Kovar, Gleicher, Pighin 2002) over real trajectories of several people: segments of two to five seconds
+follow each other where their states match, and what does not match decays like a critically damped spring. Everything
+shown was once done by someone, so nothing drifts out of range. Blinks come on top: a renewal process with measured gaps
+and measured curves. Time is cut into minutes whose contents come from (seed, style, minute), so any instant can be asked
+for in any order.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
 import numpy as np
+import numpy.typing as npt
 
-from models import rotation
-from models.face import UNIT, FaceParams
-from models.motion import N_EXPRESSION
+from models import lids, rotation
+from models.dynamics_space import GAZE_COLUMNS, LID_COLUMNS, N_ROW, REGIONS, face
+from models.face import F64, FaceParams
+from models.imagine_store import FPS, Store, load_store
 
-_TALK_SLOT_S = 7.0
-_BLINK_SLOT_S = 3.6
-_GLANCE_SLOT_S = 2.9
-_VISEMES: tuple[dict[str, float], ...] = (
-    {"jawOpen": 0.30, "mouthLowerDownLeft": 0.15, "mouthLowerDownRight": 0.15},
-    {"jawOpen": 0.16, "mouthStretchLeft": 0.2, "mouthStretchRight": 0.2, "mouthSmileLeft": 0.12,
-     "mouthSmileRight": 0.12},
-    {"jawOpen": 0.14, "mouthFunnel": 0.35, "mouthPucker": 0.2},
-    {"jawOpen": 0.06, "mouthPucker": 0.45},
-    {"mouthPressLeft": 0.15, "mouthPressRight": 0.15, "mouthRollLower": 0.1},
-    {"jawOpen": 0.2, "mouthUpperUpLeft": 0.15, "mouthUpperUpRight": 0.15},
-)  # fmt: skip
+Style = Literal["talking", "listening", "idle"]
+STYLES: tuple[Style, ...] = ("talking", "listening", "idle")
+_BLOCK_S = 60.0
+_SHORTEST_S, _LONGEST_S = 2.0, 4.8  # of a segment
+_TEMPO = (0.93, 1.07)
+_FADE_S = 1.9  # what did not match is gone by then
+_RECENT = 10  # segments that are not shown again so soon
+_CHOICES = 8  # best matches to choose among
+_MATCH_S = 0.12  # a speed difference counts as the distance it covers within this time
+_RATE = {"talking": 1.15, "listening": 0.9, "idle": 0.8}  # blinks against the measured mean
+_SETTLE_HZ = {"turn": 4.5, "shift": 4.5, "gaze": 40.0, "lids": 14.0, "eyes": 14.0}  # spring rates, 1/s
+_OMEGA = np.empty(N_ROW)
+for _name, _columns in REGIONS.items():
+    _OMEGA[list(_columns)] = _SETTLE_HZ.get(_name, 11.0)
+del _name, _columns
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a sequence that already runs has got to."""
+
+    row: F64  # (N_ROW,) about the person's rest
+    speed: F64  # (N_ROW,) 1/s
+
+
+@dataclass(frozen=True, eq=False)
+class _Segment:
+    """A stretch of a real trajectory."""
+
+    begin_s: float
+    frame: float  # where it starts in the store
+    rate: float  # frames a second
+    gap: F64  # (N_ROW,) what was shown before minus what it starts with
+    gap_speed: F64  # (N_ROW,) 1/s
 
 
 class Imagine:
-    """Idle motion of a person who sits, breathes, looks around and now and then says something."""
+    """Motion of a person who talks, listens or just sits; relative to `motion.neutral_params()`."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self._seed = seed
-        rng = np.random.default_rng([seed, 99])
-        self._rate = rng.uniform(0.05, 0.55, (6, 5))  # Hz
-        self._phase = rng.uniform(0, 2 * np.pi, (6, 5))
+    def __init__(self, seed: int = 0, style: Style = "talking", start: Start | None = None) -> None:
+        if style not in STYLES:
+            raise ValueError(f"style: expected one of {', '.join(STYLES)}, got {style!r}")
+        self._store = load_store()
+        self._seed, self._style, self._start = seed, style, start
+        self._minute = lru_cache(4)(self._plan)
+        self._blinks = lru_cache(4)(self._plan_blinks)
 
     def params_at(self, t_ns: int) -> FaceParams:
-        """Return the params at an instant, ns; relative to `motion.neutral_params()`."""
-        t = t_ns * 1e-9
-        wave = self._waves(t)
-        talk = self._talk(t)
-        breath = np.sin(2 * np.pi * 0.24 * t + self._phase[0, 0])
-        speech = float(talk["jawOpen"]) if "jawOpen" in talk else 0.0
-        gaze = self._gaze(t)
-        turn = np.array([0.035 * wave[0] - 0.05 * speech, 0.075 * wave[1] + 0.12 * gaze[0], 0.03 * wave[2]])
-        shift = np.array([2.2 * wave[3], 0.9 * wave[4] + 0.7 * breath, 0.0])
-        e = np.zeros(N_EXPRESSION, np.float32)
-        for name, value in talk.items():
-            e[UNIT[name]] += value
-        for side in ("Left", "Right"):
-            e[UNIT[f"mouthSmile{side}"]] += 0.05 * max(0.0, wave[5])
-            e[UNIT[f"browOuterUp{side}"]] += 0.12 * max(0.0, wave[2])
-            e[UNIT[f"eyeBlink{side}"]] = self._blink(t)
-        e[UNIT["browInnerUp"]] += 0.15 * max(0.0, wave[2]) + 0.2 * speech
-        return FaceParams(rotation.exp(turn), shift, np.clip(e, 0, 1), np.stack([gaze, gaze]).astype(np.float32))
+        """Return the params at an instant, ns (>= 0)."""
+        t = max(t_ns, 0) * 1e-9
+        row = self._row(t)
+        closed = 0.5 * float(row[LID_COLUMNS[0]] + row[LID_COLUMNS[1]])
+        shut, depth = self._blink(t)
+        row[list(LID_COLUMNS)] = closed + shut * (depth - closed)
+        row[list(GAZE_COLUMNS)] = np.clip(row[list(GAZE_COLUMNS)], -0.6, 0.6)
+        return face(row, rotation.exp(row[:3]))
 
-    def _waves(self, t: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Six slow noises of about unit size: sums of incommensurate sines."""
-        return np.asarray(np.sin(2 * np.pi * self._rate * t + self._phase).sum(1) / 1.9)
+    def _row(self, t: float) -> F64:
+        block = int(t // _BLOCK_S)
+        segments = self._minute(block)
+        k = int(np.searchsorted([s.begin_s for s in segments], t, side="right")) - 1
+        return _value(self._store, segments[max(k, 0)], t)[0]
 
-    def _rng(self, kind: int, slot: int) -> np.random.Generator:
-        return np.random.default_rng([self._seed, kind, slot + 1_000_000])
+    def _rng(self, kind: int, block: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, STYLES.index(self._style), kind, block])
 
-    def _blink(self, t: float) -> float:
-        """Closure 0..1: down in 70 ms, up in 130 ms; sometimes twice."""
-        shut = 0.0
-        slot = int(np.floor(t / _BLINK_SLOT_S))
-        for s in (slot - 1, slot):
-            rng = self._rng(1, s)
-            at = (s + rng.uniform(0.1, 0.85)) * _BLINK_SLOT_S
-            times = [at, at + 0.32] if rng.random() < 0.12 else [at]
-            for b in times:
-                d = t - b
-                if -0.07 < d <= 0.0:
-                    shut = max(shut, _ease(1.0 + d / 0.07))
-                elif 0.0 < d < 0.03:
-                    shut = 1.0
-                elif 0.03 <= d < 0.16:
-                    shut = max(shut, _ease(1.0 - (d - 0.03) / 0.13))
-        return shut
-
-    def _gaze(self, t: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Fixations with 50 ms saccades, mostly at the camera."""
-
-        def fixation(s: int) -> tuple[float, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-            rng = self._rng(2, s)
-            at = (s + rng.uniform(0.0, 0.6)) * _GLANCE_SLOT_S
-            away = rng.random() < 0.35
-            return at, rng.normal(0, [0.16, 0.07]) if away else rng.normal(0, 0.02, 2)
-
-        slot = int(np.floor(t / _GLANCE_SLOT_S))
-        start, now = fixation(slot)
-        if t < start:
-            slot -= 1
-            start, now = fixation(slot)
-        before = fixation(slot - 1)[1]
-        return np.asarray(before + (now - before) * _ease(min(1.0, (t - start) / 0.05)))
-
-    def _talk(self, t: float) -> dict[str, float]:
-        """Bursts of syllables, four to five a second, in about every other slot."""
-        slot = int(np.floor(t / _TALK_SLOT_S))
-        rng = self._rng(3, slot)
-        if rng.random() < 0.45:
-            return {}
-        start = (slot + rng.uniform(0.05, 0.3)) * _TALK_SLOT_S
-        length = rng.uniform(1.2, 4.2)
-        inside = min(_ease((t - start) / 0.25), _ease((start + length - t) / 0.3))
-        if inside <= 0.0:
-            return {}
-        rate = rng.uniform(3.6, 4.8)
-        position = (t - start) * rate
-        out: dict[str, float] = {}
-        for k in (int(np.floor(position)), int(np.floor(position)) + 1):
-            r = self._rng(4, slot * 64 + k)
-            weight = _ease(1.0 - abs(position - k)) * r.uniform(0.45, 1.0) * inside
-            for name, value in _VISEMES[int(r.integers(len(_VISEMES)))].items():
-                out[name] = out.get(name, 0.0) + weight * value
+    def _plan(self, block: int) -> list[_Segment]:
+        """The segments of one minute; the first one eases out of the minute before."""
+        chain = self._chain(block)
+        out: list[_Segment] = []
+        before: tuple[F64, F64] | None = None
+        if block > 0:
+            begin, frame, rate = self._chain(block - 1)[-1]
+            before = _value(self._store, _Segment(begin, frame, rate, _ZERO, _ZERO), block * _BLOCK_S)
+        elif self._start is not None:
+            before = self._start.row, self._start.speed
+        for begin, frame, rate in chain:
+            if out:
+                before = _value(self._store, out[-1], begin)
+            bare = _Segment(begin, frame, rate, _ZERO, _ZERO)
+            now, speed = _value(self._store, bare, begin)
+            gap = (before[0] - now, before[1] - speed) if before is not None else (_ZERO, _ZERO)
+            out.append(_Segment(begin, frame, rate, *gap))
         return out
 
+    def _chain(self, block: int) -> list[tuple[float, float, float]]:
+        """Begin, first frame and frame rate of the segments of one minute; needs no other minute."""
+        store, rng = self._store, self._rng(0, block)
+        lengths: list[float] = []
+        while (left := _BLOCK_S - sum(lengths)) > 1e-9:
+            length = float(rng.uniform(_SHORTEST_S, _LONGEST_S))
+            lengths.append(length if left - length > _SHORTEST_S else left if left < _LONGEST_S else left / 2)
+        out: list[tuple[float, float, float]] = []
+        used: list[int] = []
+        begin = block * _BLOCK_S
+        for length in lengths:
+            rate = FPS * float(rng.uniform(*_TEMPO))
+            fits = store.fits(STYLES.index(self._style), length * rate)
+            recent = store.node[used[-_RECENT:]]
+            fresh = fits[(np.abs(store.node[fits][:, None] - recent) > 45).all(1)]
+            fits = fresh if len(fresh) >= _CHOICES else fits
+            if out:
+                state = store.state(out[-1][1] + (begin - out[-1][0]) * out[-1][2], _MATCH_S)
+            elif block == 0 and self._start is not None:
+                state = store.state_of(self._start.row, self._start.speed, _MATCH_S)
+            else:
+                state = np.zeros(store.states.shape[1], np.float32)
+            far = ((store.states[fits] - state) ** 2).sum(1)
+            best = np.argsort(far)[: _CHOICES if out or self._start is not None else 4 * _CHOICES]
+            pick = int(fits[best[int(rng.integers(len(best)))]])
+            used.append(pick)
+            out.append((begin, float(store.node[pick]), rate))
+            begin += length
+        return out
 
-def _ease(x: float) -> float:
-    x = min(1.0, max(0.0, x))
-    return x * x * (3.0 - 2.0 * x)
+    def _plan_blinks(self, block: int) -> list[tuple[float, npt.NDArray[np.float64], float]]:
+        """Peak time, curve and depth of the blinks of one minute."""
+        rng, store = self._rng(1, block), self._store
+        person = float(np.exp(np.random.default_rng([self._seed, 7]).normal(0, 0.2)))
+        rate = _RATE[self._style] * person
+        t = block * _BLOCK_S + 0.3 + float(rng.uniform(0, 2))
+        out = []
+        while t < (block + 1) * _BLOCK_S - 0.45:
+            curve = store.blink[int(rng.integers(len(store.blink)))]
+            out.append((t, curve, float(rng.uniform(0.93, 1.0))))
+            t += max(0.35, float(rng.choice(store.gaps)) * float(rng.uniform(0.8, 1.2)) / rate)
+        return out
+
+    def _blink(self, t: float) -> tuple[float, float]:
+        """How far down the lids are on their way, 0..1, and the closure that they go to."""
+        most, depth = 0.0, 1.0
+        store = self._store
+        for peak, curve, deep in self._blinks(int(t // _BLOCK_S)):
+            if store.blink_s[0] <= t - peak <= store.blink_s[-1]:
+                shut = float(np.interp(t - peak, store.blink_s, curve))
+                most, depth = (shut, deep) if shut > most else (most, depth)
+        return most, depth
+
+
+_ZERO = np.zeros(N_ROW)
+
+
+def _value(store: Store, segment: _Segment, t: float) -> tuple[F64, F64]:
+    """Row and speed of a segment at `t`, with what is left of the gap at its start."""
+    row, speed = store.at(segment.frame + (t - segment.begin_s) * segment.rate)
+    speed = speed * segment.rate
+    s = t - segment.begin_s
+    if s < _FADE_S and segment.gap is not _ZERO:
+        u = max(s, 0.0) / _FADE_S
+        fade, dfade = (1 - u * u * u * (10 - 15 * u + 6 * u * u)), -30 * u * u * (1 - u) ** 2 / _FADE_S
+        e = np.exp(-_OMEGA * s)
+        push = segment.gap_speed + _OMEGA * segment.gap
+        spring = (segment.gap + push * s) * e
+        row = row + spring * fade
+        speed = speed + (push * e - _OMEGA * spring) * fade + spring * dfade
+    return row, speed
+
+
+def start_of(rows: F64, t: F64) -> Start:
+    """Where a real sequence (rows (T, N_ROW) at times (T,) s) ends, about its own rest; lids are taken as open."""
+    rest = np.median(rows, axis=0)
+    for name in ("brows", "jaw", "mouth", "cheeks", "eyes"):
+        rest[list(REGIONS[name])] = np.percentile(rows[:, list(REGIONS[name])], 15, axis=0)
+    tail = t > t[-1] - 0.12
+    mean = rows[tail].mean(0)
+    a = t[tail] - t[tail].mean()
+    speed = (a @ (rows[tail] - mean)) / max(float(a @ a), 1e-9) if tail.sum() > 1 else np.zeros(N_ROW)
+    row = mean + speed * (t[-1] - t[tail].mean()) - rest
+    row[list(LID_COLUMNS)] = speed[list(LID_COLUMNS)] = 0.0
+    return Start(row, np.asarray(speed))
+
+
+def blink_of(params: FaceParams) -> float:
+    """Mean closure of both eyes, 1 shut."""
+    return float(lids.read_units(params.expression).mean())

@@ -1,0 +1,137 @@
+"""Does prediction pay: error ahead of time, jitter, lag, overshoot and blinks of the engine and of everybody's filters.
+
+`python -m benchmarks.dynamics --report FILE.json [--clips DIR]`; judged on the held-out people of
+`models/data/trajectories.npz`, and on the clips of a folder when one is given. Baselines are tuned on the people that
+were trained on. Every number is defined in `benchmarks/dynamics_measures.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from benchmarks.dynamics_measures import (
+    HORIZONS_MS,
+    LIVE_MS,
+    Make,
+    Picture,
+    Run,
+    blink_fidelity,
+    errors,
+    jitter,
+    lags_ms,
+    motion_scale,
+    overall,
+    overshoot,
+    run,
+    seen_errors,
+    seen_jitter,
+)
+from benchmarks.dynamics_tuning import baselines
+from benchmarks.harness import arguments, save
+from models.dynamics import RowPredictor
+from models.dynamics_net import load_net
+from models.dynamics_space import REGIONS
+from models.face import F64
+from models.trajectories import Split, Track, load_takes, split
+
+ENGINE = "engine"
+
+
+def measure(make: Make, data: Split, scale: F64, people: list[Track], picture: Picture) -> dict[str, Any]:
+    """Return all figures of one method on `people` and on the held-out still faces."""
+    moving: list[Run] = []
+    start, n = time.perf_counter(), 0
+    for track in people:
+        moving.append(run(make, track))
+        n += len(track.t) * len(HORIZONS_MS)
+    took_us = (time.perf_counter() - start) / n * 1e6
+    still = [run(make, track) for track in data.still_test]
+    raw_jitter = np.array([jitter([_raw(r) for r in still], 0)])[0]
+    shake = {h: jitter(still, h) for h in (0, LIVE_MS)}
+    by_region = {h: errors(moving, h) for h in HORIZONS_MS}
+    lag = lags_ms(moving, LIVE_MS)
+    names = list(REGIONS)
+    seen_raw = seen_jitter(picture, [_raw(r) for r in still], 0)
+    seen = {h: seen_jitter(picture, still, h) for h in (0, LIVE_MS)}
+    return {
+        "rmse": [round(seen_errors(picture, moving, h), 4) for h in HORIZONS_MS],
+        "jitter": round(seen[LIVE_MS][0], 4),
+        "lag_ms": float(np.median(lag)),
+        "jitter_over_raw": round(seen[LIVE_MS][0] / seen_raw[0], 4),
+        "jitter_over_raw_at_0_ms": round(seen[0][0] / seen_raw[0], 4),
+        "wander_over_raw_at_0_ms": round(seen[0][1] / seen_raw[1], 4),
+        "rmse_of_regions": [round(overall(by_region[h], scale), 4) for h in HORIZONS_MS],
+        "rmse_of_regions_against_raw": [round(overall(errors(moving, h, "raw"), scale), 4) for h in HORIZONS_MS],
+        "regions": {
+            name: {
+                "rmse": [float(f"{by_region[h][i]:.4g}") for h in HORIZONS_MS],
+                "jitter_over_raw": round(float(shake[LIVE_MS][i] / max(raw_jitter[i], 1e-12)), 4),
+                "lag_ms": float(lag[i]),
+                "lag_at_0_ms": float(lags_ms(moving, 0)[i]) if name in ("turn", "jaw", "lids") else None,
+            }
+            for i, name in enumerate(names)
+        },
+        "overshoot": overshoot(moving, LIVE_MS),
+        "blinks": {f"{h}_ms": blink_fidelity(moving, h) for h in HORIZONS_MS},
+        "us_per_call": round(took_us, 1),
+    }
+
+
+def _raw(r: Run) -> Run:
+    return Run(r.track, r.track.rows[None], (0,))
+
+
+def clip_tracks(paths: list[Any]) -> list[Track]:
+    """Track the clips of a folder with the engine's own tracker."""
+    from benchmarks.footage import read_clip
+    from models.tracking import FaceTracker
+    from models.trajectories import take_of, tracks_of
+
+    out = []
+    for path in paths:
+        frames, fps = read_clip(path)
+        tracker = FaceTracker()
+        seen = [(i, tracker.track(rgb, i)[0]) for i, rgb in enumerate(frames)]
+        found = [(i, p) for i, p in seen if p is not None]
+        if len(found) > fps:
+            out += tracks_of(take_of(path.stem, fps, [i for i, _ in found], [p for _, p in found]))
+    return out
+
+
+def methods(data: Split) -> dict[str, Make]:
+    """Return makers of every baseline and of the engine's own predictor."""
+    net = load_net()
+    return baselines(short(data.train)) | {ENGINE: lambda: RowPredictor(net)}
+
+
+def short(tracks: list[Track], seconds: float = 40.0) -> list[Track]:
+    """Cut tracks to their first seconds: no person may outweigh the others in tuning."""
+    out = []
+    for k in tracks:
+        n = int(np.searchsorted(k.t, k.t[0] + seconds))
+        out.append(Track(k.name, k.fps, k.t[:n], k.rows[:n], k.truth[:n]))
+    return out
+
+
+def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> None:
+    """Measure everything and write the report."""
+    chosen = arguments(__doc__ or "", words)
+    data = split(load_takes())
+    people = clip_tracks(chosen.clips) if chosen.clips else data.test
+    scale, picture = motion_scale(data.train), Picture()
+    figures: dict[str, Any] = {
+        "horizons_ms": list(HORIZONS_MS), "people": sorted({k.name for k in people}), "live_horizon_ms": LIVE_MS,
+        "region_motion_in_100_ms": {n: float(f"{s:.4g}") for n, s in zip(REGIONS, scale, strict=True)}, "methods": {},
+    }  # fmt: skip
+    for name, make in methods(data).items():
+        figures["methods"][name] = got = measure(make, data, scale, people, picture)
+        say(f"{name:20s} rmse {got['rmse']} jitter {got['jitter_over_raw']:.3f} of raw, lag {got['lag_ms']:.0f} ms")
+    save(chosen.report, figures)
+
+
+if __name__ == "__main__":
+    main()
