@@ -6,11 +6,14 @@ benchmarks and training look at. What is learned and how: `docs/dynamics.md`.
 
 from __future__ import annotations
 
+import numpy as np
+
 from models.dynamics_history import History
 from models.dynamics_net import DynamicsNet, load_net
-from models.dynamics_space import Development
+from models.dynamics_space import LID_COLUMNS, Development
 from models.face import F32, F64, FaceParams
 
+_LIDS = list(LID_COLUMNS)
 _LONGEST_STEP_S = 0.25  # after a longer gap the past says nothing
 
 
@@ -34,7 +37,11 @@ class RowPredictor:
         if self._past is None or self._seen is None:
             self._past = h.past()
             self._seen = self._net.look(self._past, h.last, h.step_s)
-        return self._net.ahead(self._seen, self._past, h.last, ahead_s)
+        out = self._net.ahead(self._seen, self._past, h.last, ahead_s)
+        # A shut eye is shown shut: a prediction that hedges on the opening would shrink the blink.
+        shut = h.last[_LIDS]
+        out[_LIDS] += np.clip((shut - 0.5) / 0.25, 0.0, 1.0) * np.maximum(shut - out[_LIDS], 0.0)
+        return out
 
 
 class Predictor:

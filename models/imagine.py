@@ -1,10 +1,10 @@
 """Imagined motion: a seeded, endless sequence in the style of real people, a pure function of time.
 
 A motion graph (Kovar, Gleicher, Pighin 2002) over real trajectories of several people: segments of two to five seconds
-follow each other where their states match, and what does not match decays like a critically damped spring. Everything
-shown was once done by someone, so nothing drifts out of range. Blinks come on top: a renewal process with measured gaps
-and measured curves. Time is cut into minutes whose contents come from (seed, style, minute), so any instant can be asked
-for in any order.
+follow each other where their states match, and what does not match decays like a critically damped spring.
+Everything shown was once done by someone, so nothing drifts out of range. Blinks come on top: a renewal process with
+measured gaps and measured curves. Time is cut into minutes whose contents come from (seed, style, minute), so any
+instant can be asked for in any order.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _RECENT = 10  # segments that are not shown again so soon
 _CHOICES = 8  # best matches to choose among
 _MATCH_S = 0.12  # a speed difference counts as the distance it covers within this time
 _RATE = {"talking": 1.15, "listening": 0.9, "idle": 0.8}  # blinks against the measured mean
-_SETTLE_HZ = {"turn": 4.5, "shift": 4.5, "gaze": 40.0, "lids": 14.0, "eyes": 14.0}  # spring rates, 1/s
+_SETTLE_HZ = {"turn": 4.5, "shift": 3.5, "gaze": 40.0, "lids": 14.0, "eyes": 14.0}  # spring rates, 1/s
 _OMEGA = np.empty(N_ROW)
 for _name, _columns in REGIONS.items():
     _OMEGA[list(_columns)] = _SETTLE_HZ.get(_name, 11.0)

@@ -1,4 +1,4 @@
-"""What `imagine` moves by, as `models/training/build_imagine.py` packs it: real motion in latent rows, nodes, blinks."""
+"""What `imagine` moves by, packed by `models/training/build_imagine.py`: real motion in latent rows, nodes, blinks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _N_PLAIN = len(PLAIN)
 _PLAIN, _FACE = np.array(PLAIN), np.array(FACE)
 _TRUE_TO_STYLE = 0.8  # share of a segment that must show the style
 _ENOUGH = 16  # nodes to choose among
-_POSE_WEIGHT = 1.6  # a pose that does not match is seen more than a mouth that does not
+_POSE_WEIGHT = 2.5  # a pose that does not match is seen more than a mouth that does not
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Store:
         start = self.node[there]
         share = (self.shown[start + n, style] - self.shown[start, style]) / n
         worst = min(_TRUE_TO_STYLE, float(np.partition(share, -_ENOUGH)[-_ENOUGH]))
-        return there[share >= worst]
+        return np.asarray(there[share >= worst])
 
     def at(self, frame: float) -> tuple[F64, F64]:
         """Row (N_ROW,) and its speed (per frame) at a place between frames, by Catmull-Rom splines."""

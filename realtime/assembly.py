@@ -7,16 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from models.face import FaceParams
 from models.transfer import Gains
+from realtime.capture.clip_end import clip_end
+from realtime.clock import NS_PER_S
 from realtime.config import Config
-from realtime.errors import UserError
+from realtime.errors import DriverError, UserError
 from realtime.notices import Notice, Notices
 from realtime.stages import Mark, Puppet, Stages, Tracker
 from realtime.types import U8
 
 if TYPE_CHECKING:
+    from models.imagine import Start
     from models.source import SourceFace
+
+_IMAGINE_FROM_S = 4.0  # of a clip's end say where its motion has got to and what its rest is
 
 
 def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
@@ -35,8 +42,30 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
         puppet = pool.submit(_puppet, config, source, notices)
         made, device = puppet.result()
         tracking = tracker.result() if tracker is not None else None
-    motion, idle = Predictor(), Imagine(config.seed)
+    # Who has no driver performs; who waits for a face to come back had better not talk.
+    start = _imagine_start(config, notices) if config.imagine_from else None
+    motion, idle = Predictor(), Imagine(config.seed, "idle" if pictures else config.style, start)
     return Stages(tracking, Calibration(config.neutral), motion, idle, made, neutral_params(), blend, device)
+
+
+def _imagine_start(config: Config, notices: Notices) -> Start:
+    """Track the end of the clip that imagined motion goes on from; raises `DriverError` when it shows no face."""
+    from models.dynamics_space import Development
+    from models.imagine import start_of
+
+    path = Path(config.imagine_from or "").expanduser()
+    tracker, space = _tracker(config), Development()
+    rows, times = [], []
+    for frame in clip_end(path, _IMAGINE_FROM_S, config.driver_size, notices):
+        params, _ = tracker.track(frame.rgb, frame.captured_ns)
+        if params is not None:
+            rows.append(space.row(params))
+            times.append(frame.captured_ns / NS_PER_S)
+    tracker.close()
+    if len(rows) < 3:
+        raise DriverError(f"--imagine-from {path}", "its last seconds show no face",
+                          "Give a video that ends with one face seen from the front")  # fmt: skip
+    return start_of(np.array(rows), np.array(times))
 
 
 def source_path(config: Config, notices: Notices) -> Path:

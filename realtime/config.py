@@ -58,7 +58,12 @@ class Config:
     seconds: float | None = flag(None, "stop after N seconds", metavar="N", low=0.0, high=1e7)
     lookahead: float | Literal["auto"] = flag("auto", "predict the motion this many ms ahead of the driver's frame; "
                                               "auto: the measured latency", metavar="auto|MS")  # fmt: skip
+    display_lead: float = flag(0.0, "ms from the hand-over until the picture is seen (display, call app), added to "
+                               "--lookahead auto", metavar="MS", low=0.0, high=150.0)  # fmt: skip
     seed: int = flag(0, "seed of the imagined motion", metavar="N", low=0, high=2**31 - 1)
+    style: Literal["talking", "listening", "idle"] = flag("talking", "how `imagine` moves",
+                                                          choices=("talking", "listening", "idle"))  # fmt: skip
+    imagine_from: str | None = flag(None, "video file that `imagine` goes on from, where it ends", metavar="FILE")
     # The motion.
     neutral: Literal["auto", "first"] = flag("auto", "auto: average the driver's resting face for a second; first: the "
                                              "first face seen is neutral", choices=("auto", "first"))  # fmt: skip

@@ -134,7 +134,8 @@ class Performer:
         if not self._live_pace:
             return 0
         if self._config.lookahead == "auto":
-            return min(self._meter.running_latency_ns, _LONGEST_LOOKAHEAD_NS)
+            lead_ns = int(self._config.display_lead * NS_PER_MS)
+            return min(self._meter.running_latency_ns + lead_ns, _LONGEST_LOOKAHEAD_NS)
         return int(self._config.lookahead * NS_PER_MS)
 
     def _live_params(self, seen: Tracked | Motion | None, at_ns: int) -> tuple[FaceParams | None, DriverMotion | None]:

@@ -57,7 +57,7 @@ def styles_of(rows: np.ndarray) -> np.ndarray:
     v = np.gradient(rows, 1 / FPS, axis=0)
     mouth = moving_mean(np.sqrt((v[:, [*REGIONS["jaw"], *REGIONS["mouth"]]] ** 2).sum(1)), 30)
     head = moving_mean(np.degrees(np.linalg.norm(v[:, :3], axis=1)), 45)
-    gentle = head < 45
+    gentle = head < 32
     return np.stack([(mouth > 1.4) & gentle, (mouth < 1.0) & (head < 22), (mouth < 0.8) & (head < 9)], axis=1)
 
 
@@ -118,8 +118,9 @@ def main() -> None:
         ends=ends.astype(np.int32), node=node.astype(np.int32), style=np.packbits(styles, axis=0),
         blink=np.round(curves * 255).astype(np.uint8), gaps=gaps.astype(np.float32),
     )  # fmt: skip
-    log.info("%d frames of %d people, variance kept %.3f; nodes %d, styles %s; %d blinks, gaps %s; %.0f kB",
-             len(rows), len(parts), (s[:_LATENTS] ** 2).sum() / (s**2).sum(), len(node), styles.mean(0).round(2), len(curves),
+    kept = (s[:_LATENTS] ** 2).sum() / (s**2).sum()
+    log.info("%d frames of %d people, variance kept %.3f, %d nodes", len(rows), len(parts), kept, len(node))
+    log.info("share of styles %s, %d blinks, gaps %s s, %.0f kB", styles.mean(0).round(2), len(curves),
              np.percentile(gaps, [10, 50, 90]).round(2), a.out.stat().st_size / 1e3)  # fmt: skip
 
 

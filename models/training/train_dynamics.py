@@ -154,7 +154,7 @@ def main() -> None:
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--seconds", type=float, default=400.0)
     ap.add_argument("--hidden", type=int, default=32)
-    ap.add_argument("--calm", type=float, default=0.05, help="weight of calm against accuracy")
+    ap.add_argument("--calm", type=float, default=0.1, help="weight of calm against accuracy")
     ap.add_argument("--leave", default="", help="comma-separated takes to leave out, for choosing settings")
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
@@ -175,7 +175,7 @@ def main() -> None:
     while (passed := time.perf_counter() - start) < a.seconds:
         for group in best.param_groups:
             group["lr"] = 3e-3 * (0.5 * (1 + np.cos(np.pi * min(1.0, passed / a.seconds)))) + 1e-5
-        p = one_pass(rng, [*train, *data.still_train, made_up(rng, scale)], noises)
+        p = one_pass(rng, [*train, *data.still_train, made_up(rng, scale), made_up(rng, scale)], noises)
         order = rng.permutation(p.pair)
         for i in range(0, len(order) - 96, 96):
             k = np.stack([order[i : i + 96], order[i : i + 96] + 1], 1).ravel()
@@ -186,12 +186,9 @@ def main() -> None:
             e = (net(torch.from_numpy(x)) * past).sum(2) - torch.from_numpy(p.want[k][:, c])
             de = e[1::2] - e[::2] if a.calm else e
             loss = (weight * ((e / s) ** 2).clamp(max=100)).mean()
-            loss = (
-                loss
-                + a.calm * torch.log1p((e / sigma) ** 2).mean()
-                + 0.2 * (weight * ((de / s) ** 2).clamp(max=4)).mean()
-            )
-            loss = loss + a.calm * torch.log1p((de / sigma) ** 2).mean()
+            loss = loss + 0.2 * (weight * ((de / s) ** 2).clamp(max=4)).mean()
+            calm = torch.log1p((e / sigma) ** 2) + torch.log1p((de / sigma) ** 2)
+            loss = loss + a.calm * (weight * calm).mean()
             best.zero_grad()
             loss.backward()
             best.step()

