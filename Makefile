@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 ARGS ?=
 
-.PHONY: setup live test check bench train test-gpu cuda-compile test-vcam test-obs
+.PHONY: setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio
 
 setup: $(STAMP)
 
@@ -56,3 +56,9 @@ cuda-compile:
 
 test-vcam test-obs:
 	@echo "make $@ has no work yet: it belongs to an issue that is still open"; exit 2
+
+# A real sound server without hardware (Debian: apt install pulseaudio pulseaudio-utils libasound2-plugins libportaudio2).
+SOUND_SECONDS ?= 60
+test-audio: setup
+	$(BIN)/python -m pip install --disable-pip-version-check -q "sounddevice>=0.5"
+	FACEANIME_SOUND_SECONDS=$(SOUND_SECONDS) $(BIN)/python -m pytest -rs tests/realtime/test_sound_server.py $(ARGS)

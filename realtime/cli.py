@@ -70,6 +70,8 @@ def _reader(name: str, annotation: str) -> Any:
     """Return the function that reads one flag's text."""
     if name == "lookahead":
         return _lookahead
+    if name == "audio_delay":
+        return _audio_delay
     if name == "canvas":
         return _canvas
     kind = annotation.split("|")[0].strip()
@@ -79,6 +81,11 @@ def _reader(name: str, annotation: str) -> Any:
 def _lookahead(text: str) -> float | str:
     """Read `auto` or a number of ms."""
     return "auto" if text == "auto" else float(text)
+
+
+def _audio_delay(text: str) -> float | str:
+    """Read `auto`, `off` or a number of ms."""
+    return text if text in ("auto", "off") else float(text)
 
 
 def _canvas(text: str) -> tuple[int, int]:

@@ -51,6 +51,13 @@ class Config:
     generator: Literal["live", "off"] = flag("live", "network that paints mouth interior and lids, or geometry alone",
                                              choices=("live", "off"))  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = flag("auto", "where the networks run", choices=("auto", "cpu", "cuda"))
+    # Sound.
+    audio_in: str = flag("", "microphone: number or (part of the) name (default: the machine's own choice)",
+                         metavar="NAME|N")  # fmt: skip
+    audio_out: str = flag("", "where your voice goes, delayed to fit the lips: a virtual cable's number or name "
+                          "(default: no sound)", metavar="NAME|N")  # fmt: skip
+    audio_delay: float | Literal["auto", "off"] = flag("auto", "delay of the voice in ms; auto: the measured lag of "
+                                                       "the picture; off: no sound", metavar="auto|MS|off")  # fmt: skip
     # Time.
     pace: Pace = flag("live", "live: newest frame wins, steady rate; offline: one picture for each driver frame, no "
                       "prediction", choices=("live", "offline"))  # fmt: skip
@@ -114,6 +121,11 @@ class Config:
             raise ConfigError("--seconds", "0 seconds make no picture", "Give a number above 0, or leave it out")
         if self.lookahead != "auto" and not 0 <= self.lookahead <= 500:
             raise ConfigError("--lookahead", f"{self.lookahead} ms is outside 0..500", "Use auto or e.g. 30")
+        if not isinstance(self.audio_delay, str) and not 0 <= self.audio_delay <= 3000:
+            raise ConfigError("--audio-delay", f"{self.audio_delay} ms is outside 0..3000", "Use auto, off or e.g. 80")
+        if self.audio_out and self.pace == "offline":
+            raise ConfigError("--audio-out", "--pace offline is silent; a file driver's own sound is copied",
+                              "Leave --audio-out out, or use --pace live")  # fmt: skip
         if self.canvas is not None and not all(64 <= side <= 4096 and side % 2 == 0 for side in self.canvas):
             raise ConfigError("--canvas", f"{self.canvas[0]}x{self.canvas[1]} is not even sides of 64..4096 px",
                               "Use e.g. --canvas 1280x720")  # fmt: skip

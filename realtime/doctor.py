@@ -7,6 +7,7 @@ import importlib.util
 import socket
 import sys
 
+from realtime.audio.devices import device_lines
 from realtime.capture.camera import list_cameras
 from realtime.config import Config
 from realtime.machine import machine_card, usable_cores
@@ -65,6 +66,7 @@ def devices() -> tuple[list[str], int]:
         "  --output vcam       " + ("virtual camera" if why is None else f"not here ({why})"),
         f"  --output preview    http://127.0.0.1:{Config.port}",
         "  --output FILE.mp4, udp://host:port, vmc://host:39539, null",
+        "sound", *device_lines(),
         "inference", f"  --device cpu        {machine_card()['processor']}, {usable_cores()} cores",
     ], 0  # fmt: skip
 

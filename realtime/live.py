@@ -62,6 +62,7 @@ class LiveRun:
                     break
                 if self._clock.now_ns() >= next_ns:
                     next_ns += _SECOND_NS
+                    self._meter.tick()
                     self._say_if_slow()
                     if on_second is not None:
                         on_second(self._meter.snapshot(running=True))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from realtime.clock import NS_PER_MS, NS_PER_S, Clock
+from realtime.lag import Lag
 from realtime.trace import Trace
 
 STAGES = ("track", "predict", "map", "generate", "compose", "send")
@@ -59,6 +60,10 @@ class Meter:
         self._latency = Samples()
         self._latency_ns: float | None = None
         self._gauges: dict[str, Callable[[], Any]] = {}
+        self._ticks: list[Callable[[], None]] = []
+        self.lag = Lag()
+        self.on_tick(self.lag.update)
+        self.gauge("apparent_lag_ms", lambda: self.lag.ms)
         self._start_ns = self._end_ns = clock.now_ns()
 
     @property
@@ -103,6 +108,15 @@ class Meter:
     def gauge(self, name: str, read: Callable[[], Any]) -> None:
         """Add a figure that is kept elsewhere to every snapshot; `read` is called from any thread and must not wait."""
         self._gauges[name] = read
+
+    def on_tick(self, action: Callable[[], None]) -> None:
+        """Call `action` about once a second at live pace, in the main thread."""
+        self._ticks.append(action)
+
+    def tick(self) -> None:
+        """Do what is to be done once a second."""
+        for action in self._ticks:
+            action()
 
     def stop(self) -> None:
         """Stop the run's time."""

@@ -142,9 +142,11 @@ class Performer:
         """Return the source's params for the driver's (None without a face or before neutral), and the driver's."""
         if isinstance(seen, Motion):
             rest = self._stages.rest
+            self._meter.lag.made(seen.captured_ns, seen.params)
             return self._stages.puppet.retarget(seen.params, rest, self._gains), DriverMotion(seen.params, rest)
         if seen is None or seen.params is None:
             return None, None
+        self._meter.lag.made(seen.captured_ns, seen.params)
         calibration, predictor = self._stages.calibration, self._stages.predictor
         calibration.observe(seen.params, seen.captured_ns)
         params = seen.params

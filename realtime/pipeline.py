@@ -14,10 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from realtime.audio.session import AudioSession
 from realtime.capture.base import Driver, Pictures
 from realtime.capture.choose import Choice, check_pace, choose_driver, open_driver
 from realtime.capture.imagined import ImagineDriver
-from realtime.clock import Clock, MonotonicClock
+from realtime.clock import NS_PER_MS, Clock, MonotonicClock
 from realtime.config import Config
 from realtime.errors import DriverError, OutputError
 from realtime.files import write_atomically
@@ -83,6 +84,7 @@ class Engine:
             )
         driver, stages = self._prepare()
         opened: list[Output] = []
+        audio: AudioSession | None = None
         complete = False
         try:
             meter = self._meter
@@ -97,6 +99,7 @@ class Engine:
                 output.open(stream)
                 opened.append(output)
                 self._notices(Notice("note", f"sending to {output.name}"))
+            audio = self._open_audio()
             if config.pace == "live":
                 self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices)
             else:
@@ -106,6 +109,8 @@ class Engine:
             self._check_result(driver)
             complete = True
         finally:
+            if audio is not None:
+                audio.close()
             driver.close()
             try:
                 self._close(opened, complete)
@@ -152,6 +157,19 @@ class Engine:
                 raise
         return driver or ImagineDriver(stages.imagine, self._config.fps), stages
 
+    def _open_audio(self) -> AudioSession | None:
+        """Open microphone and sound output where asked; the delay follows the measured lag of the picture."""
+        config, meter = self._config, self._meter
+        if config.pace != "live" or not config.audio_out or config.audio_delay == "off":
+            return None
+        audio = AudioSession(config.audio_in, config.audio_out, config.audio_delay, self._clock, self._notices)
+        meter.gauge("audio", lambda: audio.figures)
+        # Until motion has been measured, the latency is the best guess.
+        meter.on_tick(lambda: audio.follow(meter.lag.ms if meter.lag.ms is not None
+                                           else meter.running_latency_ns / NS_PER_MS))  # fmt: skip
+        self._notices(Notice("note", f"sound: {audio.figures['input']} to {audio.figures['output']}, delayed"))
+        return audio
+
     def _stream(self, rest: U8, driver: Driver) -> Stream:
         """Return what outputs need to know before the first picture."""
         config = self._config
@@ -189,7 +207,7 @@ class Engine:
         config, figures = self._config, self._meter.snapshot()
         return {
             "pace": config.pace, "source": config.source, "driver": config.driver, "output": list(config.output),
-            **figures, "apparent_lag_ms": None, "memory_mb": resident_mb(),
+            **figures, "memory_mb": resident_mb(),
             "device": {"asked": config.device, "got": stages.device},
             "machine": machine_card(), "versions": versions(),
         }  # fmt: skip

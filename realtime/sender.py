@@ -132,3 +132,5 @@ class Sender:
             self._meter.stage("send", start_ns, done_ns, composite.seq)
             if fresh and composite.driven:
                 self._meter.latency(composite.captured_ns, done_ns)
+                if composite.motion is not None:
+                    self._meter.lag.shown(done_ns, composite.motion.params)

@@ -73,7 +73,7 @@ def test_live_sends_every_frame_on_time_and_reports(tmp_path: Path) -> None:
     assert report["device"] == {"asked": "auto", "got": "cpu"}
     assert report["machine"]["cores"] >= 1
     assert report["versions"]["numpy"]
-    assert report["apparent_lag_ms"] is None
+    assert report["apparent_lag_ms"] is None or -50 < report["apparent_lag_ms"] < 400
     events = json.loads(trace_file.read_text())["traceEvents"]
     names = {event["name"] for event in events if event["ph"] == "X"}
     assert {"track", "predict", "map", "generate", "compose", "send"} <= names

@@ -1,0 +1,88 @@
+"""A real sound server for tests: PulseAudio without hardware, two null sinks, and PortAudio's way to them through ALSA.
+
+`room` is what a microphone hears (a player writes into it, the engine listens to its monitor); `cable` is the virtual
+cable the engine speaks into, and a call would listen to. Everything lives in one folder and ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+PCMS = {"room_mic": "room.monitor", "room_speaker": "room", "cable": "cable", "cable_far": "cable.monitor"}
+
+
+def why_not() -> str | None:
+    """Return what is missing for a real server, or None."""
+    for program in ("pulseaudio", "pacat"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed (Debian: apt install pulseaudio pulseaudio-utils)"
+    if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
+        return "ALSA's pulse plugin is not installed (Debian: apt install libasound2-plugins)"
+    try:
+        import sounddevice  # noqa: F401
+    except (ImportError, OSError) as error:
+        return f"sounddevice cannot be used ({error})"
+    return None
+
+
+class SoundServer:
+    """Runs the server; `environment` is what programs need to reach it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "pulse.sock"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        server = f'server "unix:{self._socket}"'
+        pcms = "".join(f"pcm.{name} {{ type pulse device {device} {server} }}\n" for name, device in PCMS.items())
+        (folder / "asound.conf").write_text("</usr/share/alsa/alsa.conf>\n" + pcms)
+        (folder / "home").mkdir()
+        (folder / "run").mkdir(mode=0o700)
+        self.environment = {
+            **os.environ, "HOME": str(folder / "home"), "XDG_RUNTIME_DIR": str(folder / "run"),
+            "PULSE_SERVER": f"unix:{self._socket}", "ALSA_CONFIG_PATH": str(folder / "asound.conf"),
+            "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        }  # fmt: skip
+
+    def __enter__(self) -> SoundServer:
+        sinks = [f"--load=module-null-sink sink_name={name} rate=48000" for name in ("room", "cable")]
+        self.spawn("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--realtime=no",
+                   f"--load=module-native-protocol-unix socket={self._socket} auth-anonymous=1", *sinks)  # fmt: skip
+        for _ in range(100):
+            if self._socket.exists():
+                break
+            time.sleep(0.05)
+        # A null sink without a client renders two seconds ahead; a real card never does. Silence keeps it awake.
+        for name in ("room", "cable"):
+            self.spawn("pacat", "--playback", f"--device={name}", "--latency-msec=10", "--raw", "--rate=48000",
+                       "--channels=1", "--format=s16le", "/dev/zero")  # fmt: skip
+        time.sleep(1.0)
+        return self
+
+    def spawn(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
+        """Start a program inside; it is ended with the server."""
+        # Sound servers and their clients run before everything else on a desktop too.
+        first = ("nice", "-n", "-15") if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+        process = subprocess.Popen([*first, *command], env=self.environment, stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL,
+                                   **{"stdout": subprocess.DEVNULL, **options})  # type: ignore[call-overload]  # fmt: skip
+        self._processes.append(process)
+        return process  # type: ignore[no-any-return]
+
+    def python(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one of the programs of the test; its output can be read."""
+        return self.spawn(sys.executable, *arguments, stdout=subprocess.PIPE)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in reversed(self._processes):
+            try:
+                process.wait(3)
+            except subprocess.TimeoutExpired:
+                process.kill()

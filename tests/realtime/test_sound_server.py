@@ -1,0 +1,74 @@
+"""Sound in time, proved with a real sound server: a click and a flash of one instant arrive together at the far end.
+
+Run by `make test-audio`; without PulseAudio it is skipped with the reason. FACEANIME_SOUND_SECONDS sets the length.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sound_server import SoundServer, why_not
+
+HERE = Path(__file__).parent
+NS = 1_000_000_000
+SECONDS = float(os.environ.get("FACEANIME_SOUND_SECONDS", "0"))
+
+pytestmark = [
+    pytest.mark.skipif(why_not() is not None, reason=str(why_not())),
+    pytest.mark.skipif(SECONDS == 0, reason="takes a minute and a quiet machine: run `make test-audio`"),
+]
+
+
+def moments(process: subprocess.Popen[bytes], patience: float) -> np.ndarray:
+    """Read the times (ns) that a program has printed."""
+    lines = process.communicate(timeout=patience)[0].splitlines()
+    return np.array([json.loads(line)["ns"] for line in lines], np.int64)
+
+
+def by_second(ns: np.ndarray) -> dict[int, float]:
+    """Return the offset in ms of each moment from the full second that lies up to 0.5 s before it."""
+    return {int((n + NS // 10) // NS): float((n + NS // 10) % NS - NS // 10) / 1e6 for n in ns}
+
+
+def play(folder: Path, seconds: float, late_ms: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return when flash, click near and click far came (ms after each second), and the report."""
+    report = folder / "report.json"
+    with SoundServer(folder) as server:
+        near = server.python(str(HERE / "sound_ear.py"), "room_mic", str(seconds + 6))
+        far = server.python(str(HERE / "sound_ear.py"), "cable_far", str(seconds + 6))
+        server.python(str(HERE / "sound_ear.py"), "click:room_speaker", str(seconds + 8))
+        engine = server.python(str(HERE / "sound_engine.py"), str(seconds), str(late_ms), str(report))
+        flash = by_second(moments(engine, seconds + 60))
+        heard, arrived = (by_second(moments(ear, 60)) for ear in (near, far))
+    both = sorted(set(flash) & set(heard) & set(arrived))
+    rows = np.array([(flash[k], heard[k], arrived[k]) for k in both])
+    return rows[:, 0], rows[:, 1], rows[:, 2], json.loads(report.read_text())
+
+
+def test_click_and_flash_arrive_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flash, heard, arrived, report = play(tmp_path, SECONDS, 90.0)
+    settled = slice(12, None)  # the lag is measured, and the delay slewed to it
+    skew = (arrived - flash)[settled]
+    minutes = np.arange(len(skew)) / 60
+    drift = float(np.polyfit(minutes, skew, 1)[0])
+    audio = report["audio"]
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(skew)} clicks in {SECONDS:.0f} s: sound after flash {np.median(skew):+.1f} ms, 95 % within "
+            f"{np.percentile(np.abs(skew), 95):.1f}, worst {skew[np.argmax(np.abs(skew))]:+.1f}, drift {drift:+.2f} ms "
+            f"a minute; flash {np.median(flash):.0f} ms, microphone {np.median(heard):+.1f} ms, far end "
+            f"{np.median(arrived[settled]):.0f} ms; load {os.getloadavg()[0]:.1f}; {audio}\n"
+        )
+    assert len(skew) > 0.6 * (SECONDS - 15)
+    assert np.percentile(np.abs(skew), 95) <= 20.0
+    assert abs(np.median(skew)) <= 20.0
+    assert abs(drift * minutes[-1]) <= 10.0
+    assert audio["delay_ms"] == pytest.approx(report["apparent_lag_ms"], abs=15)
+    assert set(audio["xruns_by_kind"]) >= {"input_overflow", "output_underflow"}
