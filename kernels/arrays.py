@@ -43,5 +43,11 @@ def check_size(height: int, width: int) -> None:
         raise ValueError(f"height, width: expected 1..65536, got {height}, {width}")
 
 
+def raise_bad_triangle(triangles: npt.NDArray[Any], found: int, count: int) -> None:
+    """Raise ValueError for triangle -1 - found, the answer of a listing kernel, of a mesh of `count` vertices."""
+    index = int(-1 - found)
+    raise ValueError(f"triangles[{index}]: {triangles[index].tolist()} names a vertex outside 0..{count - 1}")
+
+
 def _text(shape: Shape) -> str:
     return "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"

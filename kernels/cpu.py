@@ -7,15 +7,16 @@ several threads at once, on different outputs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from kernels import raster, sampling, shade
-from kernels.arrays import check, check_size, check_writable
-from kernels.workers import band_rows, parallel_region, worker_count
+from kernels import bands, coverage, fused, mapping, raster, sampling, shade
+from kernels.arrays import check, check_size, check_writable, raise_bad_triangle
+from kernels.workers import MANY_TRIANGLES, band_shift, first_bad, parallel_region, worker_count, worth
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -62,14 +63,9 @@ def render_map(
     check("triangles", triangles, (np.int32,), (None, 3))
     target = BackwardMap.empty(height, width) if out is None else out
     _check_map(target, height, width, "out", writable=True)
-    snapped, rows = prepare(target_vertices, triangles, width, winding)
-    workers = worker_count(threads)
-    planes = np.empty((workers, triangles.shape[0], 6))
-    with parallel_region():
-        raster.draw(
-            target_vertices, source_xy, triangles, snapped, rows, band_rows(height, triangles.shape[0], workers),
-            planes, target.xy, target.triangle, target.depth,
-        )  # fmt: skip
+    workers = worth(threads, height * width, triangles.shape[0])
+    mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
+    _run(mapping.draw_bands, mapping.draw, mesh, workers, target.xy, target.triangle, target.depth)
     return target
 
 
@@ -115,18 +111,38 @@ def render_composite(
     check_size(height, width)
     check("out", out, (np.uint8,), (height, width, 3))
     check_writable("out", out)
-    snapped, rows = prepare(target_vertices, triangles, width, winding)
-    workers = worker_count(threads)
-    planes = np.empty((workers, triangles.shape[0], 6))
-    band = band_rows(height, triangles.shape[0], workers)
-    triangle = np.empty((workers, band, width), np.int32)
-    depth = np.empty((workers, band, width), np.float32)
+    workers = worth(threads, height * width, triangles.shape[0])
+    mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
     if out is not plate:
         np.copyto(out, plate)
-    with parallel_region():
-        sampling.fused(
-            target_vertices, source_xy, triangles, snapped, rows, planes, triangle, depth, person, plate, out
-        )
+    _run(fused.compose_bands, fused.compose, mesh, workers, person, plate, out)
+    return out
+
+
+def render_texture(
+    target_vertices: F32, source_xy: F32, triangles: I32, image: U8, out: U8, *, threads: int | None = None,
+    winding: Winding = "both",
+) -> U8:  # fmt: skip
+    """Rasterise the mesh and sample the picture through it in one pass, bilinearly; 0 where nothing is drawn.
+
+    image (Hs, Ws, 3) uint8 of two by two pixels or more; out (H, W, 3) uint8, returned; the others as for `render_map`.
+    Edge pixels are repeated, halves rounded up. Raises TypeError or ValueError, naming the array.
+    """
+    check("target_vertices", target_vertices, (np.float32,), (None, 3))
+    check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
+    check("triangles", triangles, (np.int32,), (None, 3))
+    check("image", image, (np.uint8,), (None, None, 3))
+    if min(image.shape[:2]) < 2:
+        raise ValueError(f"image: expected two rows and columns or more, got uint8 {image.shape}")
+    _check_picture(image.shape)
+    check("out", out, (np.uint8,), (None, None, 3))
+    check_writable("out", out)
+    height, width = out.shape[:2]
+    check_size(height, width)
+    workers = worth(threads, height * width, triangles.shape[0])
+    mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
+    out.fill(0)
+    _run(fused.sample_bands, fused.sampled, mesh, workers, image, out)
     return out
 
 
@@ -162,19 +178,40 @@ def warm_up() -> None:
     composite(np.zeros((4, 4, 4), np.float32), plate, map_, plate)
 
 
-def prepare(vertices: F32, triangles: I32, width: int, winding: Winding) -> tuple[Any, Any]:
-    """Return the snapped vertices (N, 2) int64 and the row range of each triangle (T, 2) int32.
+def prepare(
+    vertices: F32, source_xy: F32, triangles: I32, height: int, width: int, winding: Winding, workers: int
+) -> Any:
+    """Snap, list and sort a mesh into bands: the first nine arguments of every band kernel.
 
     Raises ValueError when a triangle names a vertex that does not exist, or for an unknown winding.
     """
     if winding not in _FACING:
         raise ValueError(f"winding: expected one of {', '.join(_FACING)}, got {winding!r}")
-    snapped, rows, bad = raster.prepare(vertices, triangles, _FACING[winding], width)
-    if bad >= 0:
-        raise ValueError(
-            f"triangles[{bad}]: {triangles[bad].tolist()} names a vertex outside 0..{vertices.shape[0] - 1}"
-        )
-    return snapped, rows
+    facing, count = _FACING[winding], triangles.shape[0]
+    shift = band_shift(height, width, 8, workers)
+    snapped = np.empty((vertices.shape[0], 2), np.int64)
+    kept, box = np.empty(count, np.int32), np.empty((count, 4), np.int32)
+    coverage.snap(vertices, snapped)
+    if workers == 1 or count <= MANY_TRIANGLES:
+        found, starts, listed = raster.list_bands(snapped, triangles, facing, height, width, shift, kept, box)
+    else:
+        counts = np.empty(workers, np.int64)
+        with parallel_region():
+            raster.list_boxes(snapped, triangles, facing, height, width, kept, box, counts)
+        found = first_bad(counts)
+        starts, listed = bands.bands_of(box, np.maximum(counts, 0), count, shift, height)
+    if found < 0:
+        raise_bad_triangle(triangles, found, vertices.shape[0])
+    return vertices, source_xy, triangles, snapped, kept, box, starts, listed, shift
+
+
+def _run(one: Any, several: Any, mesh: Any, workers: int, *rest: Any) -> None:
+    # a single worker is called directly: starting threads costs as much as a tenth of a small picture
+    if workers == 1:
+        one(*mesh, 0, 1, *rest)
+        return
+    with parallel_region():
+        several(*mesh, workers, *rest)
 
 
 def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writable: bool = False) -> None:
@@ -188,6 +225,8 @@ def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writabl
 
 def _check_picture(shape: tuple[int, ...]) -> None:
     check_size(shape[0], shape[1])
+    if math.prod(shape) >= 1 << 31:  # a tap is a 32-bit offset
+        raise ValueError(f"picture {shape}: expected fewer than 2^31 numbers")
 
 
 def source_visibility(map_: BackwardMap, source_vertices: F32, triangles: I32, source_depth: F32) -> U8:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
+from kernels.bands import around, bands_of, longest
 from kernels.flat_lanes import copy_four, cover
 from kernels.jit import exact, parallel
 from kernels.lanes import LANES
@@ -95,32 +96,6 @@ def list_boxes(vertices: Any, triangles: Any, height: int, width: int, kept: Any
     n = triangles.shape[0]
     for w in prange(runs):
         counts[w] = boxes(vertices, triangles, height, width, n * w // runs, n * (w + 1) // runs, kept, box)
-
-
-@exact
-def bands_of(box: Any, counts: Any, total: int, shift: int, height: int) -> Any:
-    """Sort the listed triangles into the bands of 2^shift rows they touch, keeping their order in each.
-
-    Returns starts (bands + 1,) int64 and listed (.,) int32: band b holds listed[starts[b] : starts[b + 1]].
-    """
-    bands = ((height - 1) >> shift) + 1
-    starts = np.zeros(bands + 2, np.int64)
-    runs = counts.shape[0]
-    for r in range(runs):
-        first = total * r // runs
-        for k in range(first, first + counts[r]):
-            for band in range(box[k, 1] >> shift, (box[k, 3] >> shift) + 1):
-                starts[band + 2] += 1
-    for band in range(bands):
-        starts[band + 2] += starts[band + 1]
-    listed = np.empty(starts[bands + 1], np.int32)
-    for r in range(runs):
-        first = total * r // runs
-        for k in range(first, first + counts[r]):
-            for band in range(box[k, 1] >> shift, (box[k, 3] >> shift) + 1):
-                listed[starts[band + 1]] = k
-                starts[band + 1] += 1
-    return starts[: bands + 1], listed
 
 
 @exact
@@ -226,27 +201,20 @@ def render_bands(
     rows = 1 << shift
     pitch = width + LANES
     depth, ids = np.empty(rows * pitch), np.empty(rows * pitch, np.int32)
-    longest = 0
-    for band in range(worker, bands, workers):
-        longest = max(longest, starts[band + 1] - starts[band])
-    table = np.empty((longest + 1, 4), out.dtype)
+    table = np.empty((longest(starts, worker, workers) + 1, 4), out.dtype)
     for channel in range(4):
         table[0, channel] = 0
     for band in range(worker, bands, workers):
         mine = listed[starts[band] : starts[band + 1]]
-        left, right, top, bottom = width, -1, height, -1
-        for k in mine:
-            left, right = min(left, int(box[k, 0])), max(right, int(box[k, 2]))
-            top, bottom = min(top, int(box[k, 1])), max(bottom, int(box[k, 3]))
-        if right < 0:
+        left, top, right, bottom = around(box, mine, band * rows, min(height, (band + 1) * rows))
+        if right <= 0:
             continue
-        top, bottom = max(top, band * rows), min(bottom + 1, (band + 1) * rows, height)
         for i in range((bottom - top) * pitch):
             depth[i] = FAR
         for i in range((bottom - top) * pitch):
             ids[i] = 0
         draw_band(vertices, triangles, colours, kept, box, mine, top, bottom, three, bias, depth, ids, pitch, table)
-        paint_band(ids, pitch, table.reshape(-1), left, right + 1, top, bottom, out)
+        paint_band(ids, pitch, table.reshape(-1), left, right, top, bottom, out)
 
 
 @parallel

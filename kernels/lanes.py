@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 LANES = 8
 """Columns in one step; a row of scratch is this much longer than the picture, so that no step leaves its row."""
 
-BIT, BYTE, WORD, LONG = (ir.IntType(n) for n in (1, 8, 32, 64))
+BIT, BYTE, HALF, WORD, LONG = (ir.IntType(n) for n in (1, 8, 16, 32, 64))
 F32, F64 = ir.FloatType(), ir.DoubleType()
 _BYTES = {types.uint8: 1, types.int32: 4, types.uint32: 4, types.float32: 4, types.float64: 8}
 
@@ -33,17 +33,21 @@ class Emitter:
         self.builder = builder
         self.values = values
         self._kinds = kinds
-        self._data: list[Any] = [
-            context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else None
+        self._arrays: list[Any] = [
+            context.make_array(kind)(context, builder, value) if isinstance(kind, types.Array) else None
             for kind, value in zip(kinds, values, strict=True)
         ]
 
     def element(self, array: int) -> Any:
         """Return the LLVM type of the elements of argument `array`."""
-        return self._data[array].type.pointee
+        return self._arrays[array].data.type.pointee
+
+    def size(self, array: int) -> Any:
+        """Return the number of elements of argument `array`."""
+        return self._arrays[array].nitems
 
     def _at(self, array: int, index: Any, kind: Any) -> tuple[Any, int]:
-        pointer = self.builder.gep(self._data[array], [index])
+        pointer = self.builder.gep(self._arrays[array].data, [index])
         return self.builder.bitcast(pointer, kind.as_pointer()), _BYTES[self._kinds[array].dtype]
 
     def load(self, array: int, index: Any, kind: Any) -> Any:
@@ -97,3 +101,12 @@ def procedure(emit: Callable[[Emitter], None], *kinds: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(*kinds), generate
+
+
+def function(emit: Callable[[Emitter], Any], result: Any, *kinds: Any) -> Any:
+    """Return what an intrinsic with a result returns to Numba; `emit` gives back the value."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return emit(Emitter(context, builder, signature.args, values))
+
+    return result(*kinds), generate

@@ -8,7 +8,6 @@ import numpy as np
 from numba import prange
 
 from kernels.jit import interpolating, parallel
-from kernels.raster import draw_band
 from kernels.vector import mix
 
 BAND_ROWS = 16
@@ -117,63 +116,3 @@ def resample(image: Any, xy: Any, triangle: Any, workers: int, out: Any) -> None
             top = band * BAND_ROWS
             bottom = min(height, top + BAND_ROWS)
             resample_band(image, xy[top:bottom], triangle[top:bottom], out[top:bottom])
-
-
-@interpolating
-def fused_band(person: Any, planes: Any, plate: Any, triangle: Any, top: int, out: Any) -> None:
-    """Compose rows from `top` straight from the triangles' planes, without a map in memory.
-
-    planes (T, 6) float64; plate, out (R, W, 3) uint8; triangle (R, W) int32; otherwise as `compose_band`.
-    """
-    height, width = plate.shape[:2]
-    x_max = np.float32(person.shape[1] - 1)
-    y_max = np.float32(person.shape[0] - 1)
-    i_max = np.int32(max(person.shape[1] - 2, 0))
-    j_max = np.int32(max(person.shape[0] - 2, 0))
-    step = np.uint64(4 * min(1, person.shape[1] - 1))
-    row = np.uint64(4 * person.shape[1])
-    pitch = row * np.uint64(min(1, person.shape[0] - 1))
-    zero = np.float32(0.0)
-    taps, under, pixels = person.reshape(-1), plate.reshape(-1), out.reshape(-1)
-    for r in range(height):
-        last = np.int32(-1)
-        u_dx, u_row, v_dx, v_row = 0.0, 0.0, 0.0, 0.0
-        triangle_row = triangle[r]
-        for x in range(np.uint64(width)):
-            t = triangle_row[x]
-            if t < 0:
-                continue
-            if t != last:  # neighbours mostly share their triangle
-                i = np.uint64(t)
-                last = t
-                u_dx, u_row = planes[i, 1], planes[i, 0] + planes[i, 2] * np.float64(top + r)
-                v_dx, v_row = planes[i, 4], planes[i, 3] + planes[i, 5] * np.float64(top + r)
-            u, v = np.float32(u_row + u_dx * np.float64(x)), np.float32(v_row + v_dx * np.float64(x))
-            u = u if u > zero else zero
-            v = v if v > zero else zero
-            u = u if u < x_max else x_max
-            v = v if v < y_max else y_max
-            column, line = min(np.int32(u), i_max), min(np.int32(v), j_max)
-            offset = np.uint64(line) * row + np.uint64(column) * np.uint64(4)
-            at = (np.uint64(r * width) + x) * np.uint64(3)
-            mix(taps, offset, pitch, step, u - np.float32(column), v - np.float32(line), under, pixels, at)
-
-
-@parallel
-def fused(
-    vertices: Any, source: Any, triangles: Any, snapped: Any, rows: Any, planes: Any, triangle: Any, depth: Any,
-    person: Any, plate: Any, out: Any,
-) -> None:  # fmt: skip
-    """Rasterise and compose band by band; `out` already holds the plate.
-
-    planes (workers, T, 6) float64; triangle, depth (workers, band rows, W): each worker's own cache-sized scratch.
-    """
-    height = out.shape[0]
-    workers, band_rows = planes.shape[0], triangle.shape[1]
-    bands = (height + band_rows - 1) // band_rows
-    for w in prange(workers):
-        for band in range(w, bands, workers):
-            top = band * band_rows
-            bottom = min(height, top + band_rows)
-            draw_band(vertices, source, triangles, snapped, rows, top, bottom, triangle[w], depth[w], planes[w])
-            fused_band(person, planes[w], plate[top:bottom], triangle[w], top, out[top:bottom])

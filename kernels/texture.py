@@ -7,15 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from kernels import coverage, cpu, flat, shade
-from kernels.arrays import check, check_size
-from kernels.workers import band_shift, parallel_region, worth
+from kernels import bands, coverage, cpu, flat, shade
+from kernels.arrays import check, check_size, raise_bad_triangle
+from kernels.workers import MANY_TRIANGLES, band_shift, first_bad, parallel_region, worth
 
 Array = npt.NDArray[Any]
 Mode = Literal["flat", "gouraud", "textured"]
 MODES: tuple[Mode, ...] = ("flat", "gouraud", "textured")
-
-_MANY_TRIANGLES = 8192  # above this, listing the visible triangles is worth a parallel pass of its own
 
 
 def map_texture(
@@ -91,16 +89,16 @@ def render_flat(
     kept, box = np.empty(count, np.int32), np.empty((count, 4), np.int32)
     three, bias = _rounding(colours, out)
     out.fill(0)
-    if workers == 1 or count <= _MANY_TRIANGLES:
+    if workers == 1 or count <= MANY_TRIANGLES:
         found, starts, listed = flat.list_bands(vertices, triangles, height, width, shift, kept, box)
     else:
         counts = np.empty(workers, np.int64)
         with parallel_region():
             flat.list_boxes(vertices, triangles, height, width, kept, box, counts)
-        found = counts[counts < 0].max(initial=-count - 1) if counts.min() < 0 else 0
-        starts, listed = flat.bands_of(box, np.maximum(counts, 0), count, shift, height)
+        found = first_bad(counts)
+        starts, listed = bands.bands_of(box, np.maximum(counts, 0), count, shift, height)
     if found < 0:
-        _bad_triangle(triangles, int(-1 - found), vertices.shape[0])
+        raise_bad_triangle(triangles, found, vertices.shape[0])
     if workers == 1:
         flat.render_bands(vertices, triangles, colours, kept, box, starts, listed, shift, 0, 1, three, bias, out)
         return out
@@ -124,7 +122,7 @@ def _flat_pair(
                 onto, target, triangles, colours, band_shift(height, width, 12, 1), *_rounding(colours, out), found, out
             )
         if found[0] < 0:
-            _bad_triangle(triangles, int(-1 - found[0]), source.shape[0])
+            raise_bad_triangle(triangles, int(found[0]), source.shape[0])
     else:
         for vertices, render in zip((onto, target), out, strict=True):
             render_flat(vertices, colours, triangles, render, threads=threads)
@@ -158,7 +156,10 @@ def render_gouraud(
 def _textured(image: Array, source: Array, target: Array, triangles: Array, threads: int | None) -> Array:
     height, width = image.shape[:2]
     source_xy = np.ascontiguousarray(source[:, :2], np.float32)
-    map_ = cpu.render_map(np.asarray(target, np.float32), source_xy, triangles, height, width, threads=threads)
+    vertices = np.asarray(target, np.float32)
+    if image.dtype == np.uint8 and min(height, width) > 1:
+        return cpu.render_texture(vertices, source_xy, triangles, image, np.empty_like(image), threads=threads)
+    map_ = cpu.render_map(vertices, source_xy, triangles, height, width, threads=threads)
     picture = np.asarray(image, np.float32) if image.dtype == np.float64 else image
     return np.asarray(cpu.resample(picture, map_, np.empty_like(picture), threads=threads), image.dtype)
 
@@ -185,9 +186,5 @@ def _triangles(value: Any, count: int) -> npt.NDArray[np.int32]:
     # another integer type is looked at before it is cut to 32 bits
     if value.size and (value.min() < 0 or value.max() >= count):
         bad = ((value < 0) | (value >= count)).any(1)
-        _bad_triangle(value, int(np.argmax(bad)), count)
+        raise_bad_triangle(value, -1 - int(np.argmax(bad)), count)
     return np.ascontiguousarray(value, np.int32)
-
-
-def _bad_triangle(triangles: Array, index: int, count: int) -> None:
-    raise ValueError(f"triangles[{index}]: {triangles[index].tolist()} names a vertex outside 0..{count - 1}")

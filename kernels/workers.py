@@ -8,9 +8,14 @@ import threading
 from collections.abc import Iterator
 
 import numba
+import numpy as np
+import numpy.typing as npt
 
 BAND_BYTES = 1 << 18
 """What a band's scratch may take: a quarter of the second-level cache of the machines this is made for."""
+
+MANY_TRIANGLES = 8192
+"""Above this, listing the visible triangles is worth a parallel pass of its own."""
 
 _ONE_AT_A_TIME = threading.Lock()  # Numba's fallback layer aborts the process when two threads launch at once
 
@@ -47,9 +52,9 @@ def band_shift(height: int, width: int, pixel_bytes: int, workers: int) -> int:
     return shift
 
 
-def band_rows(height: int, triangles: int, workers: int) -> int:
-    """Return how many rows a band has: few, to balance; more for large meshes, whose list every band reads."""
-    return 16 if triangles <= 4096 else max(16, -(-height // (2 * workers)))
+def first_bad(counts: npt.NDArray[np.int64]) -> int:
+    """Return what the runs of a listing kernel found: -1 - the first triangle with a bad index, or 0."""
+    return int(counts[counts < 0].max()) if counts.min() < 0 else 0
 
 
 @contextlib.contextmanager
