@@ -44,7 +44,10 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
         tracking = tracker.result() if tracker is not None else None
     # Who has no driver performs; who waits for a face to come back had better not talk.
     start = _imagine_start(config, notices) if config.imagine_from else None
-    motion, idle = Predictor(), Imagine(config.seed, "idle" if pictures else config.style, start)
+    motion, idle = (
+        Predictor(),
+        Imagine(config.seed, "idle" if pictures or config.mouth != "off" else config.style, start),
+    )
     return Stages(tracking, Calibration(config.neutral), motion, idle, made, neutral_params(), blend, device)
 
 

@@ -56,8 +56,12 @@ class Config:
                          metavar="NAME|N")  # fmt: skip
     audio_out: str = flag("", "where your voice goes, delayed to fit the lips: a virtual cable's number or name "
                           "(default: no sound)", metavar="NAME|N")  # fmt: skip
+    mouth: str = flag("off", "what moves the lips while no face is seen: off (idle motion), mic (your voice), or a "
+                      "sound file; with --driver imagine all the time", metavar="off|mic|FILE.wav")  # fmt: skip
     audio_delay: float | Literal["auto", "off"] = flag("auto", "delay of the voice in ms; auto: the measured lag of "
                                                        "the picture; off: no sound", metavar="auto|MS|off")  # fmt: skip
+    audio_buffer: float = flag(30.0, "buffer asked of the sound devices, ms; more of it bears a busier machine, and "
+                               "lengthens the shortest delay", metavar="MS", low=5.0, high=500.0)  # fmt: skip
     # Time.
     pace: Pace = flag("live", "live: newest frame wins, steady rate; offline: one picture for each driver frame, no "
                       "prediction", choices=("live", "offline"))  # fmt: skip
@@ -123,6 +127,10 @@ class Config:
             raise ConfigError("--lookahead", f"{self.lookahead} ms is outside 0..500", "Use auto or e.g. 30")
         if not isinstance(self.audio_delay, str) and not 0 <= self.audio_delay <= 3000:
             raise ConfigError("--audio-delay", f"{self.audio_delay} ms is outside 0..3000", "Use auto, off or e.g. 80")
+        if self.mouth == "mic" and self.pace == "offline":
+            raise ConfigError(
+                "--mouth mic", "--pace offline has no microphone", "Give a sound file: --mouth speech.wav"
+            )
         if self.audio_out and self.pace == "offline":
             raise ConfigError("--audio-out", "--pace offline is silent; a file driver's own sound is copied",
                               "Leave --audio-out out, or use --pace live")  # fmt: skip

@@ -11,6 +11,7 @@ import threading
 from dataclasses import replace
 
 from models.face import FaceParams
+from realtime.audio.mouth import Mouth
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.config import Config
 from realtime.errors import UserError
@@ -29,8 +30,11 @@ _LONGEST_LOOKAHEAD_NS = 150 * NS_PER_MS  # nothing predicts a face further
 class Performer:
     """Turns driver frames into composites; `track` and `show` may run in two threads, each in one."""
 
-    def __init__(self, stages: Stages, config: Config, meter: Meter, notices: Notices) -> None:
+    def __init__(
+        self, stages: Stages, config: Config, meter: Meter, notices: Notices, mouth: Mouth | None = None
+    ) -> None:
         self._stages = stages
+        self._mouth = mouth
         self._config = config
         self._meter = meter
         self._once = Once(notices)
@@ -120,6 +124,8 @@ class Performer:
             self._forget_in_show.clear()
             self._stages.calibration.recalibrate()
             self._stages.predictor.reset()
+        if self._mouth is not None:
+            self._mouth.listen(captured_ns)
         live, motion = self._live_params(seen, at_ns)
         params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns))
         watch.lap("predict")
@@ -143,7 +149,8 @@ class Performer:
         if isinstance(seen, Motion):
             rest = self._stages.rest
             self._meter.lag.made(seen.captured_ns, seen.params)
-            return self._stages.puppet.retarget(seen.params, rest, self._gains), DriverMotion(seen.params, rest)
+            params = self._speak(seen.params)
+            return self._stages.puppet.retarget(params, rest, self._gains), DriverMotion(params, rest)
         if seen is None or seen.params is None:
             return None, None
         self._meter.lag.made(seen.captured_ns, seen.params)
@@ -163,7 +170,11 @@ class Performer:
     def _idle(self, t_ns: int) -> FaceParams:
         """Return the source's params of the idle motion."""
         stages = self._stages
-        return stages.puppet.retarget(stages.imagine.params_at(t_ns), stages.rest, self._gains)
+        return stages.puppet.retarget(self._speak(stages.imagine.params_at(t_ns)), stages.rest, self._gains)
+
+    def _speak(self, params: FaceParams) -> FaceParams:
+        """Return idle motion with the mouth of the voice, if there is one."""
+        return params if self._mouth is None else self._mouth.speak(params)
 
     def _render(self, params: FaceParams, watch: Stopwatch) -> U8:
         """Render, or fall back on the last good picture."""

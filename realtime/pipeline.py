@@ -14,7 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-from realtime.audio.session import AudioSession
+from realtime.audio.mouth import Mouth, mouth_of_file
+from realtime.audio.session import AudioSession, Delay
 from realtime.capture.base import Driver, Pictures
 from realtime.capture.choose import Choice, check_pace, choose_driver, open_driver
 from realtime.capture.imagined import ImagineDriver
@@ -36,6 +37,7 @@ from realtime.trace import Trace
 from realtime.types import U8, Composite
 
 Report = dict[str, Any]
+_LEAST_LATENCY_NS = 15 * NS_PER_MS  # of a picture that is drawn and sent, before any was measured
 
 
 class Assemble(Protocol):
@@ -88,7 +90,8 @@ class Engine:
         complete = False
         try:
             meter = self._meter
-            self._performer = Performer(stages, config, meter, self._notices)
+            audio, mouth = self._open_sound()
+            self._performer = Performer(stages, config, meter, self._notices, mouth)
             counting: list[Any] = [part for part in (driver, *outputs) if hasattr(part, "figures")]
             if counting:
                 meter.gauge("protocols", lambda: {part.name: part.figures for part in counting})
@@ -99,7 +102,6 @@ class Engine:
                 output.open(stream)
                 opened.append(output)
                 self._notices(Notice("note", f"sending to {output.name}"))
-            audio = self._open_audio()
             if config.pace == "live":
                 self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices)
             else:
@@ -157,18 +159,26 @@ class Engine:
                 raise
         return driver or ImagineDriver(stages.imagine, self._config.fps), stages
 
-    def _open_audio(self) -> AudioSession | None:
+    def _open_sound(self) -> tuple[AudioSession | None, Mouth | None]:
         """Open microphone and sound output where asked; the delay follows the measured lag of the picture."""
         config, meter = self._config, self._meter
-        if config.pace != "live" or not config.audio_out or config.audio_delay == "off":
-            return None
-        audio = AudioSession(config.audio_in, config.audio_out, config.audio_delay, self._clock, self._notices)
+        if config.mouth not in ("off", "mic"):
+            return None, mouth_of_file(Path(config.mouth).expanduser())
+        out = config.audio_out if config.audio_delay != "off" else ""
+        if config.pace != "live" or not (out or config.mouth == "mic"):
+            return None, None
+        delay: Delay = "auto" if config.audio_delay == "off" else config.audio_delay
+        audio = AudioSession(config.audio_in, out, delay, self._clock, self._notices, buffer_ms=config.audio_buffer)
         meter.gauge("audio", lambda: audio.figures)
         # Until motion has been measured, the latency is the best guess.
         meter.on_tick(lambda: audio.follow(meter.lag.ms if meter.lag.ms is not None
                                            else meter.running_latency_ns / NS_PER_MS))  # fmt: skip
-        self._notices(Notice("note", f"sound: {audio.figures['input']} to {audio.figures['output']}, delayed"))
-        return audio
+        heard, goes = audio.figures["input"], audio.figures["output"]
+        self._notices(Notice("note", f"sound: {heard}" + (f" to {goes}, delayed" if goes else " moves the mouth")))
+        if config.mouth != "mic":
+            return audio, None
+        ahead = _LEAST_LATENCY_NS
+        return audio, Mouth(audio.line.ring, lambda at_ns: audio.fits(at_ns, max(meter.running_latency_ns, ahead)))
 
     def _stream(self, rest: U8, driver: Driver) -> Stream:
         """Return what outputs need to know before the first picture."""
@@ -178,7 +188,10 @@ class Engine:
             width, height = config.canvas
         offline = config.pace == "offline"
         fps = driver.fps if offline else Fraction(config.fps)
-        return Stream(width, height, fps, self._clock, stamped=offline, audio=driver.audio, seconds=config.seconds)
+        sound = driver.audio
+        if sound is None and config.mouth not in ("off", "mic"):
+            sound = Path(config.mouth).expanduser()
+        return Stream(width, height, fps, self._clock, stamped=offline, audio=sound, seconds=config.seconds)
 
     def _check_result(self, driver: Driver) -> None:
         """Raise `DriverError` when a file had no face at all: its video would be a photo that idles."""

@@ -20,6 +20,7 @@ _LOG = logging.getLogger("faceanime.audio")
 RATE = 48_000
 _BLOCK = 480
 _LARGEST = 8192
+_MANY_GAPS = 5
 _DEAD_NS = 2 * NS_PER_S
 _HYSTERESIS_NS = 5 * NS_PER_MS  # the measured delay wobbles; speech that follows it would too
 _MOST_DELAY_MS = 3000.0
@@ -34,7 +35,7 @@ class AudioSession:
     """
 
     def __init__(self, audio_in: str, audio_out: str, delay: Delay, clock: Clock, notices: Notices,
-                 package: Any = None) -> None:  # fmt: skip
+                 package: Any = None, buffer_ms: float = 30.0) -> None:  # fmt: skip
         self._sd = package or sounddevice()
         self._clock, self._once = clock, Once(notices)
         self.delay: Delay = delay
@@ -47,6 +48,7 @@ class AudioSession:
         self._input_offset, self._output_offset = Offset(), Offset()
         self._streams: list[Any] = []
         self._input: SoundDevice = find_device(audio_in or default_input(), "input")
+        self._buffer_s = buffer_ms / 1e3
         self._output: SoundDevice | None = find_device(audio_out, "output") if audio_out else None
         try:
             self._open(self._sd.InputStream, self._input, self._heard, "--audio-in")
@@ -62,7 +64,7 @@ class AudioSession:
         channels = 1 if kind is self._sd.InputStream else min(device.outputs, 2)
         try:
             stream = kind(device=device.index, channels=channels, samplerate=RATE, blocksize=_BLOCK, dtype="float32",
-                          latency=0.03, callback=callback)  # fmt: skip
+                          latency=self._buffer_s, callback=callback)  # fmt: skip
             self._streams.append(stream)
             stream.start()
         except Exception as error:  # PortAudioError, or what a device's own driver raises
@@ -109,11 +111,23 @@ class AudioSession:
             target_ns = min(max(lag_ms, 0.0), _MOST_DELAY_MS) * NS_PER_MS
             if abs(target_ns - self.line.target_ns) > _HYSTERESIS_NS:
                 self.line.target_ns = target_ns
+        if self._xruns["output_underflow"] >= _MANY_GAPS and self._output is not None:
+            todo = f"try --audio-buffer {2 * self._buffer_s * 1e3:.0f}, or close other programs"
+            self._once.say("gaps", Notice("warning", f"the sound output {self._output.name} runs dry; {todo}"))
         now_ns = self._clock.now_ns()
         if now_ns - self._input_ns > _DEAD_NS:
             self._once.say("in", Notice("warning", f"the microphone {self._input.name} gives no sound; is it gone?"))
         if self._output is not None and now_ns - self._output_ns > _DEAD_NS:
             self._once.say("out", Notice("warning", f"the sound output {self._output.name} has stopped; is it gone?"))
+
+    def fits(self, at_ns: int, latency_ns: int) -> int:
+        """Return the number of the sample that will sound when a picture of `at_ns` is seen, `latency_ns` later.
+
+        Without an output it is the newest one.
+        """
+        if self._output is None:
+            return self.line.ring.written
+        return self.line.heard_until(at_ns + latency_ns - self.line.delay_ms * NS_PER_MS)
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -124,6 +138,7 @@ class AudioSession:
             "delay_ms": round(line.delay_ms, 2) if self._output else None,
             "target_ms": round(line.target_ns / NS_PER_MS, 2), "least_ms": round(line.least_ms, 2),
             "drift_ppm": round(line.drift_ppm, 1), "starved": line.starved, "jumps": line.jumps,
+            "buffer_ms": round(self._buffer_s * 1e3, 1),
             "xruns": sum(self._xruns.values()), "xruns_by_kind": dict(self._xruns),
         }  # fmt: skip
 

@@ -13,8 +13,9 @@ from realtime.clock import NS_PER_MS, NS_PER_S
 _JUMP_NS = 60.0 * NS_PER_MS  # a device that is off by more has lost samples: begin again at what it says
 _OFF_NS = 8.0 * NS_PER_MS  # off by more for so many blocks on end: the same
 _OFF_BLOCKS = 12
-_OUTLIER_NS = 4.0 * NS_PER_MS  # one late callback says no more than this
-_START_HZ, _HZ = 1.0, 0.04
+_CALM_BLOCKS = 50
+_OUTLIER_NS = 2.5 * NS_PER_MS  # one late callback says no more than this
+_START_HZ, _HZ = 1.0, 0.025
 _MOST_PPM = 500.0  # no sound card is off by more
 
 
@@ -25,7 +26,7 @@ class StreamClock:
         self._nominal_ns = NS_PER_S / rate
         self._hz = _START_HZ
         self._next_ns: float | None = None
-        self._off = 0
+        self._off, self._calm = 0, _CALM_BLOCKS
         self.period_ns = self._nominal_ns  # of one sample, by the run's clock
         self.start_ns = 0.0  # of the last block's first sample
         self.jumps = 0
@@ -37,22 +38,24 @@ class StreamClock:
 
     @property
     def certain(self) -> bool:
-        """Whether the device's last time fitted those before."""
-        return self._off == 0
+        """Whether the device's times have fitted for a while."""
+        return self._calm > _CALM_BLOCKS
 
     def observe(self, first_ns: float, count: int) -> float:
         """Take a block of `count` samples, its first one at `first_ns` by the device; return its smooth time."""
         error = 0.0 if self._next_ns is None else first_ns - self._next_ns
         self._off = self._off + 1 if abs(error) > _OFF_NS else 0
+        self._calm = 0 if self._off else self._calm + 1
         if self._next_ns is None or abs(error) > _JUMP_NS or self._off > _OFF_BLOCKS:
             self.jumps += self._next_ns is not None
-            self.start_ns, self._hz, self._off = first_ns, max(self._hz, 0.2), 0
+            self.start_ns, self._hz, self._off = first_ns, self._hz, 0
         else:
             error = min(max(error, -_OUTLIER_NS), _OUTLIER_NS)
             seconds = count * self.period_ns / NS_PER_S
             omega = min(2.0 * math.pi * self._hz * seconds, 0.5)
             self.start_ns = self._next_ns + math.sqrt(2.0) * omega * error
-            self.period_ns += omega * omega * error / count
+            if not self._off:  # a device that is off says nothing about its speed
+                self.period_ns += omega * omega * error / count
             limit = self._nominal_ns * _MOST_PPM * 1e-6
             self.period_ns = min(max(self.period_ns, self._nominal_ns - limit), self._nominal_ns + limit)
             self._hz = max(self._hz * (1.0 - 0.3 * seconds), _HZ)  # wide at first, narrow after some seconds

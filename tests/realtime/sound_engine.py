@@ -78,7 +78,13 @@ class Eye:
 if __name__ == "__main__":
     seconds, late_ms, path = float(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     config = Config(
-        neutral="first", seconds=seconds, lookahead=0.0, audio_in="room_mic", audio_out="cable", report=path
+        neutral="first",
+        seconds=seconds,
+        lookahead=0.0,
+        audio_in="room_mic",
+        audio_out="cable",
+        audio_buffer=80.0,
+        report=path,
     )
     Engine(config, driver=Flashes(int(late_ms * 1e6)), outputs=[Eye()], clock=MonotonicClock(),
            assemble=assembler(fake_stages(FakeTracker(delay_s=0.01), predictor=FakePredictor()))).run()  # fmt: skip

@@ -165,6 +165,18 @@ def test_xruns_are_counted_and_dead_devices_told_once(sound: FakeSound) -> None:
     session.close()
 
 
+def test_an_output_that_runs_dry_says_what_to_try(sound: FakeSound) -> None:
+    clock, said = FakeClock(NS_PER_S), Said()
+    session = AudioSession("0", "1", 80.0, clock, said, sound, buffer_ms=40.0)
+    assert [s.options["latency"] for s in sound.streams] == [0.04, 0.04]
+    dry = types.SimpleNamespace(output_underflow=True)
+    for _ in range(8):
+        sound.streams[-1].options["callback"](np.zeros((480, 2), np.float32), 480, stamped(1.0, dac=1.03), dry)
+        session.follow(None)
+    assert said.text.count("--audio-buffer 80") == 1
+    session.close()
+
+
 def test_a_device_that_refuses_is_named_and_the_other_closed() -> None:
     sound = FakeSound(fail="output")
     with pytest.MonkeyPatch.context() as patch:
