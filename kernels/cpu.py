@@ -131,10 +131,7 @@ def render_texture(
     check("target_vertices", target_vertices, (np.float32,), (None, 3))
     check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
     check("triangles", triangles, (np.int32,), (None, 3))
-    check("image", image, (np.uint8,), (None, None, 3))
-    if min(image.shape[:2]) < 2:
-        raise ValueError(f"image: expected two rows and columns or more, got uint8 {image.shape}")
-    _check_picture(image.shape)
+    _check_texture(image)
     check("out", out, (np.uint8,), (None, None, 3))
     check_writable("out", out)
     height, width = out.shape[:2]
@@ -143,6 +140,32 @@ def render_texture(
     mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
     out.fill(0)
     _run(fused.sample_bands, fused.sampled, mesh, workers, image, out)
+    return out
+
+
+def render_tensor(
+    target_vertices: F32, source_xy: F32, triangles: I32, image: U8, out: npt.NDArray[Any], *, scale: float = 1.0,
+    offset: float = 0.0, threads: int | None = None, winding: Winding = "both",
+) -> npt.NDArray[Any]:  # fmt: skip
+    """Rasterise and sample straight into a network's planes: out[0, c, y, x] = sample * scale + offset.
+
+    out (1, 3, H, W) float32, float16 or uint8 (clipped, rounded), returned; where nothing is drawn the sample is 0;
+    the others as for `render_texture`. Raises TypeError or ValueError, naming the array.
+    """
+    check("target_vertices", target_vertices, (np.float32,), (None, 3))
+    check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
+    check("triangles", triangles, (np.int32,), (None, 3))
+    _check_texture(image)
+    check("out", out, (np.float32, np.float16, np.uint8), (1, 3, None, None))
+    check_writable("out", out)
+    height, width = out.shape[2:]
+    check_size(height, width)
+    workers = worth(threads, height * width, triangles.shape[0])
+    mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
+    half = out.dtype == np.float16
+    out.fill(np.clip(np.floor(offset + 0.5), 0, 255) if out.dtype == np.uint8 else offset)
+    planes = (out.view(np.uint16) if half else out)[0]
+    _run(fused.tensor_bands, fused.tensor, mesh, workers, image, np.float32(scale), np.float32(offset), half, planes)
     return out
 
 
@@ -221,6 +244,13 @@ def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writabl
     if writable:
         for field in ("xy", "triangle", "depth"):
             check_writable(f"{name}.{field}", getattr(map_, field))
+
+
+def _check_texture(image: U8) -> None:
+    check("image", image, (np.uint8,), (None, None, 3))
+    if min(image.shape[:2]) < 2:
+        raise ValueError(f"image: expected two rows and columns or more, got uint8 {image.shape}")
+    _check_picture(image.shape)
 
 
 def _check_picture(shape: tuple[int, ...]) -> None:

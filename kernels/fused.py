@@ -12,6 +12,7 @@ from kernels.jit import interpolating, parallel
 from kernels.lanes import LANES
 from kernels.map_lanes import locate, sample
 from kernels.raster import draw_scratch
+from kernels.shade import half_bits
 from kernels.vector import mix
 
 
@@ -88,6 +89,41 @@ def sample_rows(
 
 
 @interpolating
+def tensor_rows(
+    image: Any, planes: Any, ids: Any, pitch: int, left: int, right: int, top: int, bottom: int, taps: Any, scale: Any,
+    offset: Any, half: bool, out: Any,
+) -> None:  # fmt: skip
+    """Write bilinear samples as planes, sample * scale + offset, in columns [left, right), rows [top, bottom).
+
+    image (Hs, Ws, 3) uint8 of two by two pixels or more; out (3, H, W) float32, uint8, or uint16 holding float16 bits
+    when `half`; the others as `compose_rows`.
+    """
+    row, three = np.uint64(3 * image.shape[1]), np.uint64(3)
+    start, fx, fy = taps
+    flat = image.reshape(-1)
+    whole = out.itemsize == 1
+    for y in range(top, bottom):
+        at = (y - top) * pitch
+        locate_row(planes, ids, at, y, left, right, (image.shape[0], image.shape[1], 3), taps)
+        for c in range(np.uint64(3)):
+            out_row = out[c, y]
+            for x in range(np.uint64(left), np.uint64(right)):
+                if ids[np.uint64(at) + x] == 0:
+                    continue
+                i = np.uint64(start[x]) + c
+                a, b = np.float32(flat[i]), np.float32(flat[i + three])
+                a2, b2 = np.float32(flat[i + row]), np.float32(flat[i + row + three])
+                a, b = a + (a2 - a) * fy[x], b + (b2 - b) * fy[x]
+                value = np.float32((a + (b - a) * fx[x]) * scale + offset)
+                if half:
+                    out_row[x] = half_bits(value)
+                elif whole:
+                    out_row[x] = np.uint8(min(max(value, np.float32(0.0)), np.float32(255.0)) + np.float32(0.5))
+                else:
+                    out_row[x] = value
+
+
+@interpolating
 def row_taps(width: int) -> Any:
     """Return row scratch for `locate_row`: first numbers of taps, and positions between them."""
     length = width + LANES
@@ -132,6 +168,25 @@ def sample_bands(
         sample_rows(image, planes, ids, pitch, left, right, top, bottom, taps, out)
 
 
+@interpolating
+def tensor_bands(
+    vertices: Any, source: Any, triangles: Any, snapped: Any, kept: Any, box: Any, starts: Any, listed: Any, shift: int,
+    worker: int, workers: int, image: Any, scale: Any, offset: Any, half: bool, out: Any,
+) -> None:  # fmt: skip
+    """Rasterise and sample bands worker, worker + workers, ... into a cleared (3, H, W) `out`."""
+    height, width = out.shape[1:]
+    pitch = width + LANES
+    depth, ids = np.empty(pitch << shift, np.float32), np.empty(pitch << shift, np.int32)
+    planes = np.zeros((longest(starts, worker, workers) + 1, 6))
+    taps = row_taps(width)
+    for band in range(worker, starts.shape[0] - 1, workers):
+        left, top, right, bottom = draw_scratch(
+            vertices, source, triangles, snapped, kept, box, starts, listed, shift, band, height, pitch, depth, ids,
+            planes,
+        )  # fmt: skip
+        tensor_rows(image, planes, ids, pitch, left, right, top, bottom, taps, scale, offset, half, out)
+
+
 @parallel
 def compose(
     vertices: Any, source: Any, triangles: Any, snapped: Any, kept: Any, box: Any, starts: Any, listed: Any, shift: int,
@@ -152,3 +207,16 @@ def sampled(
     """Rasterise and sample the whole picture with `workers` threads."""
     for w in prange(workers):
         sample_bands(vertices, source, triangles, snapped, kept, box, starts, listed, shift, w, workers, image, out)
+
+
+@parallel
+def tensor(
+    vertices: Any, source: Any, triangles: Any, snapped: Any, kept: Any, box: Any, starts: Any, listed: Any, shift: int,
+    workers: int, image: Any, scale: Any, offset: Any, half: bool, out: Any,
+) -> None:  # fmt: skip
+    """Rasterise and sample the whole picture into planes with `workers` threads."""
+    for w in prange(workers):
+        tensor_bands(
+            vertices, source, triangles, snapped, kept, box, starts, listed, shift, w, workers, image, scale, offset,
+            half, out,
+        )  # fmt: skip
