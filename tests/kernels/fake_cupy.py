@@ -35,11 +35,16 @@ class FakeCupy:
         self.launches: list[tuple[str, tuple[int, ...], tuple[int, ...], tuple[Any, ...], Any]] = []
         self.options: tuple[str, ...] = ()
         self.seed = 0
-        self.cuda = SimpleNamespace(Stream=SimpleNamespace(null=contextlib.nullcontext()))
+        now = SimpleNamespace(synchronize=lambda: None)
+        self.cuda = SimpleNamespace(
+            Stream=SimpleNamespace(null=contextlib.nullcontext()), get_current_stream=lambda: now
+        )
         self._libraries: dict[str, Any] = {}
 
     empty = staticmethod(np.empty)
     full = staticmethod(np.full)
+    asarray = staticmethod(np.asarray)
+    asnumpy = staticmethod(np.asarray)
 
     def RawModule(self, code: str, options: tuple[str, ...]) -> Any:  # noqa: N802
         self.options = options

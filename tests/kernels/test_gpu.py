@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fake_cupy import FakeCupy
 from meshes import KINDS, random_mesh
 
+from benchmarks import kernel_bench, kernel_cuda
+from benchmarks import kernels as kernels_benchmark
 from kernels import cpu, gpu, reference
 
 COMPILER = shutil.which("g++") or shutil.which("clang++")
@@ -124,6 +127,78 @@ def test_no_cupy_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu.importlib, "import_module", missing)
     with pytest.raises(gpu.CudaUnavailableError, match="pip install cupy"):
         gpu.load_cupy()
+
+
+def test_the_cuda_rows_of_the_benchmark_come_out(cupy: FakeCupy) -> None:
+    bench = kernel_bench.Bench(rounds=1, round_s=0.0)
+    kernel_cuda.cuda_rows(bench, cupy, (32,), meshes=("live",))
+    assert [(r["op"], r["backend"]) for r in bench.rows] == [
+        ("render", "cuda"), ("map", "cuda"), ("composite", "cuda"), ("crop 112", "cuda")]  # fmt: skip
+    assert bench.rows[0]["max_abs_err"] == 0.0
+    assert bench.rows[1]["max_abs_err"] < 1e-3
+
+
+def test_the_benchmark_without_cuda_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def unavailable() -> None:
+        raise gpu.CudaUnavailableError("CUDA needs CuPy: pip install cupy-cuda12x (or use --device cpu)")
+
+    monkeypatch.setattr(gpu, "load_cupy", unavailable)
+    monkeypatch.setattr("sys.argv", ["kernels", "--device", "cuda", "--report", str(tmp_path / "r.json")])
+    assert kernels_benchmark.main() == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert "pip install cupy" in said.err
+    assert not said.out
+    assert not (tmp_path / "r.json").exists()
+
+
+@pytest.fixture(scope="module")
+def device() -> tuple[Any, gpu.Mapper]:
+    """CuPy and the kernels on a real GPU; nobody has run what uses this yet."""
+    try:
+        found = gpu.load_cupy()
+    except gpu.CudaUnavailableError as error:
+        pytest.skip(str(error))
+    return found, gpu.Mapper(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_real_gpu_equals_the_reference(device: tuple[Any, gpu.Mapper], kind: str) -> None:
+    cupy, mapper = device
+    vertices, colours, triangles = random_mesh(kind, 3)
+    exact, source = vertices.astype(np.float64), np.ascontiguousarray(colours[:, :2])
+    expected, _ = reference.flat(colours, exact, triangles, 31, 43)
+    send = cupy.asarray
+    out = mapper.render_flat(send(exact), send(colours), send(triangles), cupy.empty((31, 43, 3), np.float32))
+    np.testing.assert_array_equal(cupy.asnumpy(out), expected)
+    xy, triangle, depth = mapper.render_map(send(vertices), send(source), send(triangles), 31, 43)
+    wanted, owner, nearest = reference.textured(vertices, source, triangles, 31, 43)
+    covered, same = owner >= 0, cupy.asnumpy(triangle) == owner
+    np.testing.assert_array_equal(cupy.asnumpy(triangle) >= 0, covered)
+    np.testing.assert_allclose(cupy.asnumpy(depth)[covered], nearest[covered], rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(cupy.asnumpy(xy)[same], wanted[same], rtol=1e-6, atol=1e-4)
+    assert same.mean() > 0.97
+
+
+def test_a_real_gpu_composites_and_crops_as_the_cpu(device: tuple[Any, gpu.Mapper]) -> None:
+    cupy, mapper = device
+    random = np.random.default_rng(3)
+    vertices, colours, triangles = random_mesh("floats", 2)
+    map_ = cpu.render_map(vertices, np.ascontiguousarray(colours[:, :2]) * 0.1, triangles, 31, 43)
+    person = random.uniform(0, 255, (29, 37, 4)).astype(np.float32)
+    person[..., 3] = random.uniform(0, 1, (29, 37))
+    plate = random.integers(0, 256, (31, 43, 3)).astype(np.uint8)
+    send = cupy.asarray
+    ours = mapper.composite(
+        send(person), send(plate), send(map_.xy), send(map_.triangle), cupy.empty((31, 43, 3), "u1")
+    )
+    np.testing.assert_array_equal(cupy.asnumpy(ours), cpu.composite(person, plate, map_, np.empty_like(plate)))
+    affine = np.array([[0.7, 0.1, 3.0], [-0.1, 0.8, 5.0]])
+    got = mapper.crop_tensor(send(plate), send(affine), cupy.empty((1, 3, 16, 20), np.float32))
+    wanted = cpu.crop_tensor(plate, affine, np.empty((1, 3, 16, 20), np.float32))
+    np.testing.assert_allclose(cupy.asnumpy(got), wanted, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.skipif(NVCC is None, reason="nvcc is not installed")
