@@ -9,12 +9,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from sound_server import SoundServer, why_not
+
+from models.training.synthetic_voice import RATE as VOICE_RATE
+from models.training.synthetic_voice import Speaker, sound
 
 HERE = Path(__file__).parent
 NS = 1_000_000_000
@@ -72,3 +76,28 @@ def test_click_and_flash_arrive_together(tmp_path: Path, capsys: pytest.CaptureF
     assert abs(drift * minutes[-1]) <= 10.0
     assert audio["delay_ms"] == pytest.approx(report["apparent_lag_ms"], abs=15)
     assert set(audio["xruns_by_kind"]) >= {"input_overflow", "output_underflow"}
+
+
+def test_a_voice_in_the_room_moves_the_lips(tmp_path: Path) -> None:
+    """An ah and an oo are played into the room; the engine hears them through a real microphone stream."""
+    rng, speaker = np.random.default_rng(0), Speaker(180.0, 1.1)
+    rest = 1e-4 * rng.normal(size=VOICE_RATE)
+    samples = np.concatenate([rest, sound("a", 0.6, speaker, rng), rest, sound("u", 0.6, speaker, rng), rest])
+    path = tmp_path / "speech.raw"
+    path.write_bytes((np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes())
+    with SoundServer(tmp_path) as server:
+        engine = server.python(str(HERE / "sound_mouth.py"), "9")
+        assert engine.stdout is not None
+        engine.stdout.readline()  # it runs
+        time.sleep(2.0)
+        player = server.spawn("pacat", "--playback", "--device=room", "--raw", f"--rate={VOICE_RATE}", "--channels=1",
+                              "--format=s16le", str(path))  # fmt: skip
+        lines = engine.communicate(timeout=60)[0].splitlines()
+        player.wait(10)
+    rows = [json.loads(line) for line in lines]
+    jaw, pucker = (np.array([row[name] for row in rows]) for name in ("jaw", "pucker"))
+    opened, rounded = int(jaw.argmax()), int(pucker.argmax())
+    assert jaw.max() > 0.3
+    assert pucker.max() > 0.3
+    assert 0.8 < (rows[rounded]["ns"] - rows[opened]["ns"]) / NS < 2.4  # the oo comes 1.6 s after the ah
+    assert np.median(jaw) < 0.05  # and the pauses are shut
