@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
     """Run the engine."""
     from realtime.cli import parse
     from realtime.notices import Notice
-    from realtime.pipeline import Engine
+    from realtime.session import Session
 
     config = parse(arguments)
     prefix = {"chose": "", "note": "", "warning": "warning: "}
@@ -56,10 +56,10 @@ def run(arguments: list[str]) -> int:
     def second(figures: dict[str, Any]) -> None:
         print(json.dumps(figures), flush=True)
 
-    engine = Engine(config, notices=notice)
+    session = Session(config, notices=notice)
     for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: engine.stop())
-    report = engine.run(second if config.report == "-" else None)
+        signal.signal(name, lambda *_: session.stop())
+    report = session.run(second if config.report == "-" else None)
     if config.report == "-":
         print(json.dumps(report), flush=True)
     say(summary(report))

@@ -42,9 +42,10 @@ class Puppet:
     def __init__(self, source: SourceFace, gains: Gains | None = None, threads: int | None = None,
                  generator: Any = None) -> None:  # fmt: skip
         self.source = source
+        self.plate = source.plate  # shown behind the person; may be exchanged between two pictures
         self._model = load_morphable()
         self._threads = threads
-        self._generator = generator
+        self.generator = generator
         self._gains = gains or Gains()
         self._vector = transfer.gain_vector(self._model, self._gains)
         self._camera = source.camera
@@ -101,7 +102,7 @@ class Puppet:
         h, w = self.source.image.shape[:2]
         render_map(v, self._sheet.atlas_xy, self._sheet.triangles, h, w, out=self._map, threads=self._threads)
         frame = np.empty((h, w, 3), np.uint8) if out is None else out
-        composite(self._sheet.atlas, self.source.plate, self._map, frame, threads=self._threads)
+        composite(self._sheet.atlas, self.plate, self._map, frame, threads=self._threads)
         smooth_edges(self._edges, v, self._sheet.triangles, self._map, frame)
         return frame, v
 
@@ -110,8 +111,8 @@ class Puppet:
         frame, v = self.warp(params)
         if mark is not None:
             mark("map")
-        if self._generator is not None:
-            self._generator.paint(frame, v[:N_MESH])
+        if self.generator is not None:
+            self.generator.paint(frame, v[:N_MESH])
         if mark is not None:
             mark("generate")
             mark("compose")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,13 @@ import numpy as np
 
 from models.face import FaceParams
 from models.transfer import Gains
+from realtime.backdrop import make_backdrop
 from realtime.capture.clip_end import clip_end
 from realtime.clock import NS_PER_S
 from realtime.config import Config
 from realtime.errors import DriverError, UserError
 from realtime.notices import Notice, Notices
-from realtime.stages import Mark, Puppet, Stages, Tracker
+from realtime.stages import Dressed, Mark, Stages, Tracker
 from realtime.types import U8
 
 if TYPE_CHECKING:
@@ -39,8 +42,8 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     source = source_path(config, notices)
     with ThreadPoolExecutor(2, "assemble") as pool:
         tracker = pool.submit(_tracker, config) if pictures else None
-        puppet = pool.submit(_puppet, config, source, notices)
-        made, device = puppet.result()
+        puppet = pool.submit(_dress, config, notices, source, config.size, config.generator == "live")
+        first = puppet.result()
         tracking = tracker.result() if tracker is not None else None
     # Who has no driver performs; who waits for a face to come back had better not talk.
     start = _imagine_start(config, notices) if config.imagine_from else None
@@ -48,7 +51,9 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
         Predictor(),
         Imagine(config.seed, "idle" if pictures or config.mouth != "off" else config.style, start),
     )
-    return Stages(tracking, Calibration(config.neutral), motion, idle, made, neutral_params(), blend, device)
+    first.puppet.set_backdrop(first.backdrop(config.background))
+    return Stages(tracking, Calibration(config.neutral), motion, idle, first.puppet, neutral_params(), blend,
+                  first.device, partial(_dress, config, notices), first)  # fmt: skip
 
 
 def _imagine_start(config: Config, notices: Notices) -> Start:
@@ -111,16 +116,17 @@ def _tracker(config: Config) -> Tracker:
     return FaceTracker(config.device, config.threads)
 
 
-def _puppet(config: Config, source: Path, notices: Notices) -> tuple[Puppet, str]:
-    """Prepare the source and hang it on its strings; returns the puppet and where its network runs."""
+def _dress(config: Config, notices: Notices, source: Path, size: int | None, finished: bool) -> Dressed:
+    """Prepare a source and hang it on its strings, `finished` by the generator or not."""
     from models.puppet import Puppet as SourcePuppet
     from models.source import prepare_source
 
-    prepared = prepare_source(source, picture_size(config, source))
+    prepared = prepare_source(source, picture_size(replace(config, size=size), source))
     generator, device = None, "cpu"
-    if config.generator == "live":
+    if finished:
         generator, device = _generator(config, prepared, notices)
-    return _Puppet(SourcePuppet(prepared, config.gains, config.threads, generator), config.absolute), device
+    puppet = _Puppet(SourcePuppet(prepared, config.gains, config.threads, generator), config.absolute)
+    return Dressed(puppet, device, lambda word: make_backdrop(word, prepared))
 
 
 def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[Any, str]:
@@ -139,10 +145,11 @@ def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[
 
 
 class _Puppet:
-    """The puppet with the run's choice of relative or absolute motion."""
+    """The puppet with the run's choice of relative or absolute motion, of background and of generator."""
 
     def __init__(self, puppet: Any, absolute: bool) -> None:
         self._puppet, self._absolute = puppet, absolute
+        self._generator = puppet.generator
         self.size: tuple[int, int] = puppet.size
 
     def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains) -> FaceParams:
@@ -154,3 +161,11 @@ class _Puppet:
         """Return the picture at `params`."""
         rgb: U8 = self._puppet.render(params, mark)
         return rgb
+
+    def set_backdrop(self, plate: U8 | None) -> None:
+        """Show `plate` behind the person, None: the photo's own."""
+        self._puppet.plate = self._puppet.source.plate if plate is None else plate
+
+    def set_generator(self, on: bool) -> None:
+        """Let the network finish the pictures, where one was loaded."""
+        self._puppet.generator = self._generator if on else None

@@ -63,7 +63,8 @@ def parse(arguments: list[str]) -> Config:
     """Return the `Config` that the command line asks for; raises `ConfigError` for one that makes no sense."""
     chosen = vars(build_parser().parse_args(arguments))
     repeated = chosen.pop("output")
-    return Config(**chosen, output=tuple(repeated) if repeated else Config.output)
+    named = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word.startswith("--")}
+    return Config(**chosen, output=tuple(repeated) if repeated else Config.output, given=frozenset(named))
 
 
 def _reader(name: str, annotation: str) -> Any:

@@ -51,6 +51,8 @@ class Config:
     generator: Literal["live", "off"] = flag("live", "network that paints mouth interior and lids, or geometry alone",
                                              choices=("live", "off"))  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = flag("auto", "where the networks run", choices=("auto", "cpu", "cuda"))
+    background: str = flag("own", "what is behind the person: own, blur, green, a colour such as #204060, or a picture "
+                           "file", metavar="own|blur|green|#RRGGBB|IMAGE")  # fmt: skip
     # Sound.
     audio_in: str = flag("", "microphone: number or (part of the) name (default: the machine's own choice)",
                          metavar="NAME|N")  # fmt: skip
@@ -69,6 +71,8 @@ class Config:
     seconds: float | None = flag(None, "stop after N seconds", metavar="N", low=0.0, high=1e7)
     lookahead: float | Literal["auto"] = flag("auto", "predict the motion this many ms ahead of the driver's frame; "
                                               "auto: the measured latency", metavar="auto|MS")  # fmt: skip
+    smoothing: float = flag(0.0, "smooth the motion by so many ms on top of the prediction (live pace)", metavar="MS",
+                            low=0.0, high=500.0)  # fmt: skip
     display_lead: float = flag(0.0, "ms from the hand-over until the picture is seen (display, call app), added to "
                                "--lookahead auto", metavar="MS", low=0.0, high=150.0)  # fmt: skip
     seed: int = flag(0, "seed of the imagined motion", metavar="N", low=0, high=2**31 - 1)
@@ -80,6 +84,9 @@ class Config:
                                              "first face seen is neutral", choices=("auto", "first"))  # fmt: skip
     absolute: bool = flag(False, "take the driver's expression as it is, not relative to neutral")
     mirror: bool = flag(False, "move like a mirror: you lean left, the picture leans to the same side of the screen")
+    lost: Literal["imagine", "freeze", "card"] = flag(
+        "imagine", "while the face is lost: idle motion, a still picture, or a card",
+        choices=("imagine", "freeze", "card"))  # fmt: skip
     gain_brows: float = gain("brows")
     gain_eyes: float = gain("eyes")
     gain_gaze: float = gain("gaze")
@@ -87,6 +94,11 @@ class Config:
     gain_jaw: float = gain("jaw")
     gain_cheeks: float = gain("cheeks")
     gain_head: float = gain("head")
+    # The control page.
+    host: str = flag("127.0.0.1", "address the control page listens on; any other than this machine's own needs the "
+                     "token that is printed at the start", metavar="ADDRESS")  # fmt: skip
+    show_driver: bool = flag(False, "let the control page's debug view show the driver's picture too")
+    no_settings: bool = flag(False, "neither use nor keep what was chosen on the control page")
     # What is written about the run.
     report: str | None = flag(None, "write figures as JSON at the end; `-` prints one JSON line a second instead",
                               metavar="FILE.json|-")  # fmt: skip
@@ -110,6 +122,9 @@ class Config:
     preset: str = "veryfast"  # x264 speed of video files
     udp_kbps: int = 4000  # bit rate of the udp:// stream
     jpeg_quality: int = 85  # of the preview page
+    ready_sources: int = 5  # sources kept ready to be shown at once
+    upload_mb: int = 25  # largest picture file that the control page takes
+    given: frozenset[str] = field(default=frozenset(), compare=False)  # fields that the command line named
     join_s: float = 5.0  # a thread that has not ended by then is reported
 
     def __post_init__(self) -> None:

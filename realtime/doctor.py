@@ -14,6 +14,7 @@ from realtime.machine import machine_card, usable_cores
 from realtime.outputs.vcam import PIP_LINE, device_hint, why_unusable
 
 _REQUIRED = ("numpy", "numba", "opencv-contrib-python", "ai-edge-litert", "av", "pillow", "platformdirs", "matplotlib",
+             "fastapi", "uvicorn", "websockets",
              "python-osc")  # fmt: skip
 _OPTIONAL = ("openvino", "onnxruntime", "pyvirtualcam", "sounddevice")
 _ASSETS = ("face_landmarker.task",)

@@ -8,6 +8,7 @@ from typing import Any
 from realtime.capture.base import Driver, Item, Paced, limited
 from realtime.clock import NS_PER_S, Clock
 from realtime.config import Config
+from realtime.controls import Controls
 from realtime.crew import Crew
 from realtime.errors import UserError
 from realtime.flow import ClosedError, Latest
@@ -25,10 +26,11 @@ class LiveRun:
     """One run at live pace; outputs are open already, and closed by the caller."""
 
     def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
-                 meter: Meter, notices: Notices) -> None:  # fmt: skip
+                 meter: Meter, notices: Notices, controls: Controls | None = None) -> None:  # fmt: skip
         self._driver, self._performer, self._config = driver, performer, config
         self._clock, self._meter, self._notices = clock, meter, notices
         self._frames: Latest[Item] = Latest()
+        self._controls = controls or Controls()
         rate = float(driver.fps)
         self.senders = [
             Sender(output, config.fps, meter, clock, counts=i == 0, driver_fps=rate) for i, output in enumerate(outputs)
@@ -124,6 +126,7 @@ class LiveRun:
             except ClosedError:
                 break
             wait_s = stall_s if item is not None else 1.0 / self._config.fps
+            self._performer.obey(self._controls.take())
             seen = self._performer.see(item) if item is not None else None
             self._offer(self._performer.show(seen, self._clock.now_ns()))
         # The senders get the last picture out before they hear of the end.

@@ -34,14 +34,23 @@ class Samples:
     def __init__(self) -> None:
         self._values = array("f")
         self._next = 0
+        self.total = 0
 
     def add(self, value: float) -> None:
         """Keep one sample."""
+        self.total += 1
         if len(self._values) < _KEPT:
             self._values.append(value)
         else:
             self._values[self._next] = value
             self._next = (self._next + 1) % _KEPT
+
+    def last(self, count: int) -> list[float]:
+        """Return the newest `count` samples, oldest first."""
+        size = len(self._values)
+        if size < _KEPT:
+            return list(self._values[-count:])
+        return [self._values[(self._next - k) % _KEPT] for k in range(min(count, size), 0, -1)]
 
     def percentiles(self) -> dict[str, float | None]:
         """Return p50, p95 and p99."""
@@ -70,6 +79,11 @@ class Meter:
     def clock(self) -> Clock:
         """The clock of the run."""
         return self._clock
+
+    @property
+    def start_ns(self) -> int:
+        """When the run's time began."""
+        return self._start_ns
 
     def start(self) -> None:
         """Start the run's time."""
@@ -121,6 +135,16 @@ class Meter:
     def stop(self) -> None:
         """Stop the run's time."""
         self._end_ns = self._clock.now_ns()
+
+    def recent(self, count: int = 90) -> dict[str, Any]:
+        """Return counts, latency and stage times of the newest `count` frames; holds the lock for a copy only."""
+        with self._lock:
+            counts = dict(self._counts)
+            latency, total = self._latency.last(count), self._latency.total
+            stages = {name: samples.last(count) for name, samples in self._stages.items()}
+        return {**counts, "latency_ms": percentiles(latency), "latencies_ms": [round(x, 2) for x in latency],
+                "latencies_total": total,
+                "stages_ms": {name: percentiles(samples) for name, samples in stages.items()}}  # fmt: skip
 
     def snapshot(self, running: bool = False) -> dict[str, Any]:
         """Return counts, fps, latency and stage times so far."""

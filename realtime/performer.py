@@ -7,6 +7,7 @@ renders from the source photo, so nothing that fails in here can put a driver fr
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from dataclasses import replace
 
@@ -14,12 +15,26 @@ from models.face import FaceParams
 from realtime.audio.mouth import Mouth
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.config import Config
+from realtime.controls import (
+    Calibrate,
+    Command,
+    Freeze,
+    SetBackdrop,
+    SetGains,
+    SetGenerator,
+    SetLookahead,
+    SetLost,
+    SetMirror,
+    SetSmoothing,
+    UsePuppet,
+)
 from realtime.errors import UserError
 from realtime.meter import Meter, Stopwatch
 from realtime.notices import Notice, Notices, Once
 from realtime.presence import Presence
 from realtime.protocols.frames import mirrored
 from realtime.stages import Stages
+from realtime.tap import Tap
 from realtime.types import U8, Composite, DriverMotion, Frame, Motion, Tracked
 
 _LOG = logging.getLogger("faceanime.performer")
@@ -30,9 +45,8 @@ _LONGEST_LOOKAHEAD_NS = 150 * NS_PER_MS  # nothing predicts a face further
 class Performer:
     """Turns driver frames into composites; `track` and `show` may run in two threads, each in one."""
 
-    def __init__(
-        self, stages: Stages, config: Config, meter: Meter, notices: Notices, mouth: Mouth | None = None
-    ) -> None:
+    def __init__(self, stages: Stages, config: Config, meter: Meter, notices: Notices, mouth: Mouth | None = None,
+                 tap: Tap | None = None) -> None:  # fmt: skip
         self._stages = stages
         self._mouth = mouth
         self._config = config
@@ -40,9 +54,11 @@ class Performer:
         self._once = Once(notices)
         self._gains = config.gains
         self._live_pace = config.pace == "live"
-        self._presence = Presence(
-            stages.blend, int(config.lost_ease_s * NS_PER_S), int(config.return_ease_s * NS_PER_S)
-        )
+        self._tap = tap or Tap()
+        self._lookahead, self._smoothing_ms, self._mirror = config.lookahead, config.smoothing, config.mirror
+        self._lost, self._frozen, self._look = config.lost, False, 0
+        self._smooth: tuple[int, FaceParams] | None = None  # time and params shown last, source's
+        self._presence = self._new_presence()
         self._lost_limit_ns = int(config.recalibrate_after_s * NS_PER_S)
         self._forget_in_track = threading.Event()
         self._forget_in_show = threading.Event()
@@ -70,9 +86,45 @@ class Performer:
         if isinstance(item, Tracked):
             self._forget_in_track.clear()
             self._watch_face(item.captured_ns, item.params is not None)
-            if self._config.mirror and item.params is not None:
+            if self._mirror and item.params is not None:
                 return replace(item, params=mirrored(item.params))
         return item
+
+    def obey(self, commands: tuple[Command, ...]) -> None:
+        """Carry out what was asked for while the run goes on; called by the compute thread between two frames."""
+        for command in commands:
+            match command:
+                case SetGains(gains):
+                    self._gains = gains
+                case SetLookahead(lookahead):
+                    self._lookahead = lookahead
+                case SetSmoothing(ms):
+                    self._smoothing_ms = ms
+                case SetLost(choice):
+                    self._lost = choice
+                case SetGenerator(on):
+                    self._stages.puppet.set_generator(on)
+                case Calibrate():
+                    self.recalibrate()
+                case SetMirror(on):
+                    if on != self._mirror:
+                        self._mirror = on
+                        self.recalibrate()  # a mirrored face is another face
+                case Freeze(on):
+                    self._frozen = on
+                    self._presence.ease()
+                case SetBackdrop(plate, look):
+                    if look == self._look:  # else it was made for a source that has been exchanged since
+                        self._stages.puppet.set_backdrop(plate)
+                case UsePuppet(puppet, rest, look, plate):
+                    puppet.set_backdrop(plate)
+                    self._stages = replace(self._stages, puppet=puppet)
+                    self._good, self._look, self._smooth = rest, look, None
+                    self._presence = self._new_presence()  # params of one source mean nothing to another
+
+    def _new_presence(self) -> Presence:
+        config = self._config
+        return Presence(self._stages.blend, int(config.lost_ease_s * NS_PER_S), int(config.return_ease_s * NS_PER_S))
 
     def track(self, frame: Frame) -> Tracked:
         """Return what the tracker sees in a driver frame; a tracker that fails has seen no face."""
@@ -83,8 +135,10 @@ class Performer:
             tracker.reset()
         watch = Stopwatch(self._meter, frame.seq)
         try:
-            rgb = frame.rgb[:, ::-1].copy() if self._config.mirror else frame.rgb
+            rgb = frame.rgb[:, ::-1].copy() if self._mirror else frame.rgb
             params, confidence = tracker.track(rgb, frame.captured_ns)
+            if self._tap.wanted:
+                self._tap.put(getattr(tracker, "points", None), rgb)
         except UserError:
             raise
         except Exception as error:
@@ -127,22 +181,32 @@ class Performer:
         if self._mouth is not None:
             self._mouth.listen(captured_ns)
         live, motion = self._live_params(seen, at_ns)
-        params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns))
+        lost = live is None and not (isinstance(seen, Tracked) and seen.params is not None)
+        self._seq += 1
+        if self._frozen and self._good is not None:
+            watch.lap("predict")
+            self._meter.count("idle")
+            return Composite(self._seq, captured_ns, self._good, captured_ns, False, look=self._look)
+        params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns, lost))
+        if self._live_pace:
+            params = self._smoothed(params, captured_ns)
         watch.lap("predict")
         rgb = self._render(params, watch)
         driven = live is not None
-        self._seq += 1
         self._meter.count("idle", not driven)
-        return Composite(self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven, motion)
+        card = lost and self._lost == "card" and self._presence.settled
+        return Composite(
+            self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven, motion, self._look, card
+        )
 
     def _lookahead_ns(self) -> int:
         """Return how far ahead of its capture a frame's motion is shown."""
         if not self._live_pace:
             return 0
-        if self._config.lookahead == "auto":
+        if self._lookahead == "auto":
             lead_ns = int(self._config.display_lead * NS_PER_MS)
             return min(self._meter.running_latency_ns + lead_ns, _LONGEST_LOOKAHEAD_NS)
-        return int(self._config.lookahead * NS_PER_MS)
+        return int(self._lookahead * NS_PER_MS)
 
     def _live_params(self, seen: Tracked | Motion | None, at_ns: int) -> tuple[FaceParams | None, DriverMotion | None]:
         """Return the source's params for the driver's (None without a face or before neutral), and the driver's."""
@@ -167,9 +231,22 @@ class Performer:
         live = None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
         return live, DriverMotion(params, neutral)
 
-    def _idle(self, t_ns: int) -> FaceParams:
-        """Return the source's params of the idle motion."""
+    def _smoothed(self, params: FaceParams, t_ns: int) -> FaceParams:
+        """Return the params after the first-order low-pass that the user asked for on top of the predictor's."""
+        before, self._smooth = self._smooth, (t_ns, params)
+        if self._smoothing_ms <= 0.0 or before is None:
+            return params
+        passed_ms = (t_ns - before[0]) / NS_PER_MS
+        weight = 1.0 - math.exp(-max(passed_ms, 0.0) / self._smoothing_ms)
+        smooth = self._stages.blend(before[1], params, weight)
+        self._smooth = (t_ns, smooth)
+        return smooth
+
+    def _idle(self, t_ns: int, lost: bool) -> FaceParams:
+        """Return the source's params while no driver moves it: the idle motion, or what was shown last."""
         stages = self._stages
+        if lost and self._lost == "freeze" and self._presence.shown is not None:
+            return self._presence.shown
         return stages.puppet.retarget(self._speak(stages.imagine.params_at(t_ns)), stages.rest, self._gains)
 
     def _speak(self, params: FaceParams) -> FaceParams:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +20,8 @@ from realtime.capture.choose import Choice, check_pace, choose_driver, open_driv
 from realtime.capture.imagined import ImagineDriver
 from realtime.clock import NS_PER_MS, Clock, MonotonicClock
 from realtime.config import Config
+from realtime.controls import Calibrate, Controls
+from realtime.curtain import Curtain
 from realtime.errors import DriverError, OutputError
 from realtime.files import write_atomically
 from realtime.live import LiveRun
@@ -29,12 +30,17 @@ from realtime.meter import Meter
 from realtime.notices import Notice, Notices, log_notice
 from realtime.offline import OfflineRun
 from realtime.outputs.base import Output, Stream
-from realtime.outputs.canvas import Canvas
 from realtime.outputs.choose import choose_outputs
+from realtime.outputs.staged import Staged
 from realtime.performer import Performer
+from realtime.preview.desk import Desk
+from realtime.preview.run_side import Running
+from realtime.preview.server import PageServer, PreviewOutput
 from realtime.stages import Stages
+from realtime.tap import Tap
 from realtime.trace import Trace
-from realtime.types import U8, Composite
+from realtime.types import U8
+from realtime.wardrobe import Order, Wardrobe
 
 Report = dict[str, Any]
 _LEAST_LATENCY_NS = 15 * NS_PER_MS  # of a picture that is drawn and sent, before any was measured
@@ -60,6 +66,8 @@ class Engine:
         assemble: Assemble | None = None,
         clock: Clock | None = None,
         notices: Notices = log_notice,
+        desk: Desk | None = None,
+        server: PageServer | None = None,
     ) -> None:
         self._config, self._notices = config, notices
         self._clock = clock or MonotonicClock()
@@ -68,7 +76,10 @@ class Engine:
         self._assemble = assemble
         self._trace = Trace() if config.trace else None
         self._meter = Meter(self._clock, self._trace)
+        self._desk, self._server = desk, server
+        self.controls, self.curtain = Controls(), desk.curtain if desk is not None else Curtain()
         self._performer: Performer | None = None
+        self._wardrobe: Wardrobe | None = None
         self._running: LiveRun | OfflineRun | None = None
         self._stopped = False
         self._faceless = False
@@ -81,9 +92,7 @@ class Engine:
         config = self._config
         outputs = self._given_outputs
         if outputs is None:
-            outputs = choose_outputs(
-                config, self._notices, lambda: self._meter.snapshot(running=True), self.recalibrate
-            )
+            outputs = choose_outputs(config, self._notices, self._page)
         driver, stages = self._prepare()
         opened: list[Output] = []
         audio: AudioSession | None = None
@@ -91,19 +100,22 @@ class Engine:
         try:
             meter = self._meter
             audio, mouth = self._open_sound()
-            self._performer = Performer(stages, config, meter, self._notices, mouth)
+            self._performer = Performer(stages, config, meter, self._notices, mouth,
+                                        self._desk.tap if self._desk else Tap())  # fmt: skip
             counting: list[Any] = [part for part in (driver, *outputs) if hasattr(part, "figures")]
             if counting:
                 meter.gauge("protocols", lambda: {part.name: part.figures for part in counting})
             rest = self._performer.warm_up()
             stream = self._stream(rest, driver)
-            shown: list[Output] = [_OnCanvas(output, config) for output in outputs] if config.canvas else list(outputs)
+            shown: list[Output] = [self._staged(output, stream) for output in outputs]
             for output in shown:
                 output.open(stream)
                 opened.append(output)
                 self._notices(Notice("note", f"sending to {output.name}"))
             if config.pace == "live":
-                self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices)
+                self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices,
+                                        self.controls)  # fmt: skip
+                self._attach(stages)
             else:
                 self._running = OfflineRun(driver, shown, self._performer, config, self._clock, meter)
             if not self._stopped:
@@ -114,6 +126,8 @@ class Engine:
             if audio is not None:
                 audio.close()
             driver.close()
+            if self._wardrobe is not None:
+                self._wardrobe.close(config.join_s)
             try:
                 self._close(opened, complete)
             finally:
@@ -130,8 +144,34 @@ class Engine:
 
     def recalibrate(self) -> None:
         """Take the driver's face of the next second as neutral."""
-        if self._performer is not None:
-            self._performer.recalibrate()
+        self.controls.put(Calibrate())
+
+    def _page(self) -> Output:
+        """Return the control page as an output."""
+        if self._desk is None:
+            self._desk = Desk(self._config)
+            self.curtain = self._desk.curtain
+        return PreviewOutput(self._config, self._desk, self._server, self._notices)
+
+    def _staged(self, output: Output, stream: Stream) -> Output:
+        """Return the output as the engine feeds it; at live pace another source may have another size."""
+        size = self._config.canvas
+        if size is None and self._config.pace == "live" and not getattr(output, "any_size", False):
+            size = (stream.width, stream.height)
+        return Staged(output, size, self.curtain)
+
+    def _attach(self, stages: Stages) -> None:
+        """Let the control page steer this run."""
+        if self._desk is None:
+            return
+        config, desk = self._config, self._desk
+        from realtime.assembly import source_path
+
+        order = Order(source_path(config, lambda _: None), config.size, config.generator == "live")
+        if stages.dress is not None:
+            self._wardrobe = Wardrobe(stages, order, self.controls, config.ready_sources, desk.said, config.background)
+        desk.attach(Running(config, self.controls, self._meter, self._wardrobe, order))
+        desk.warm_up()
 
     def _prepare(self) -> tuple[Driver, Stages]:
         """Open the driver while the models load."""
@@ -237,31 +277,6 @@ class Engine:
                 raise OutputError(
                     f"report {path}", str(error.strerror or error), "Choose a writable --report FILE"
                 ) from None
-
-
-class _OnCanvas:
-    """An output behind the fixed canvas."""
-
-    def __init__(self, output: Output, config: Config) -> None:
-        assert config.canvas is not None
-        self._output, self._canvas = output, Canvas(*config.canvas)
-
-    @property
-    def name(self) -> str:
-        """Name of the output."""
-        return self._output.name
-
-    def open(self, stream: Stream) -> None:
-        """Open the output."""
-        self._output.open(stream)
-
-    def send(self, composite: Composite) -> None:
-        """Place the picture on the canvas and pass it on."""
-        self._output.send(replace(composite, rgb=self._canvas.place(composite.rgb)))
-
-    def close(self, complete: bool) -> None:
-        """Close the output."""
-        self._output.close(complete)
 
 
 def run(config: Config, **parts: Any) -> Report:

@@ -34,11 +34,27 @@ class Presence:
         self._from: FaceParams | None = None
         self._from_ns = 0
         self._ease_ns = 1
+        self._resume = False
 
     @property
     def present(self) -> bool:
         """Whether the driver had the picture at the last step."""
         return bool(self._present)
+
+    @property
+    def shown(self) -> FaceParams | None:
+        """The params of the last step."""
+        return self._shown
+
+    @property
+    def settled(self) -> bool:
+        """Whether no change of side is under way."""
+        return self._from is None
+
+    def ease(self) -> None:
+        """Start the next step from what was shown last, as after a pause."""
+        if self._shown is not None:
+            self._resume = True
 
     def step(self, t_ns: int, live: FaceParams | None, idle: Callable[[], FaceParams]) -> FaceParams:
         """Return the params to show at `t_ns`: `live` (the source's params for the driver's) or `idle()`, or between.
@@ -48,6 +64,8 @@ class Presence:
         present = live is not None
         if self._present is not None and present != self._present:
             self._turn(t_ns, present)
+        if self._resume:
+            self._from, self._from_ns, self._ease_ns, self._resume = self._shown, t_ns, self._return_ease_ns, False
         self._present = present
         target = live if live is not None else idle()
         if self._from is not None:

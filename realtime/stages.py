@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from models.face import FaceParams
@@ -87,6 +88,26 @@ class Puppet(Protocol):
         """Return the picture (height, width, 3) of the source at `params`; `mark` hears map, generate, compose end."""
         ...
 
+    def set_backdrop(self, plate: U8 | None) -> None:
+        """Show `plate` (height, width, 3) behind the person from the next picture on; None: the photo's own."""
+        ...
+
+    def set_generator(self, on: bool) -> None:
+        """Let the network finish the next pictures, or not."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Dressed:
+    """A source that is ready to be shown."""
+
+    puppet: Puppet
+    device: str  # where its network runs
+    backdrop: Callable[[str], U8 | None]  # words of --background -> plate (height, width, 3), None: the photo's own
+
+
+Dress = Callable[[Path, "int | None", bool], Dressed]  # picture file, --size, with the generator
+
 
 @dataclass(frozen=True, eq=False)
 class Stages:
@@ -100,6 +121,8 @@ class Stages:
     rest: FaceParams  # neutral of motion that comes from no driver picture
     blend: Blend  # `a` at weight 0, `b` at weight 1, the shortest way between
     device: str = "cpu"  # where the networks run
+    dress: Dress | None = None  # prepares another source while the run goes on; may raise `UserError`
+    first: Dressed | None = None  # the source that `puppet` shows
 
     def close(self) -> None:
         """Free the networks."""

@@ -58,3 +58,5 @@ class Composite:
     predicted_for_ns: int
     driven: bool = True  # False: idle or resting, no driver frame is behind it, so it has no latency
     motion: DriverMotion | None = None  # None while no face is seen
+    look: int = 0  # counts the source pictures shown so far: what is derived from one is made anew for the next
+    card: bool = False  # outputs show the privacy card in its place

@@ -13,22 +13,29 @@ _DIM = 0.55  # the surround is darker than the picture, so that the picture stay
 class Canvas:
     """Puts pictures of one size on a canvas of another.
 
-    The surround is made once, from the first picture: it neither moves nor costs time. The picture is scaled to fit
-    (area filter down, bilinear up, pixel centres at integers plus a half as OpenCV has it).
+    The surround is made once for each source, from its first picture: it neither moves nor costs time. The picture is
+    scaled to fit (area filter down, bilinear up, pixel centres at integers plus a half as OpenCV has it).
     """
 
     def __init__(self, width: int, height: int) -> None:
         self._width, self._height = width, height
         self._ground: U8 | None = None
+        self._look = 0
 
-    def place(self, rgb: U8) -> U8:
-        """Return a new picture (height, width, 3) with `rgb` (H, W, 3) in its middle."""
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, px."""
+        return self._width, self._height
+
+    def place(self, rgb: U8, look: int = 0) -> U8:
+        """Return a new picture (height, width, 3) with `rgb` (H, W, 3) in its middle; each `look` has its surround."""
         height, width = rgb.shape[:2]
         if (width, height) == (self._width, self._height):
             return rgb
         k = min(self._width / width, self._height / height)
         w, h = max(1, min(self._width, round(width * k))), max(1, min(self._height, round(height * k)))
-        if self._ground is None:
+        if self._ground is None or look != self._look:
+            self._look = look
             self._ground = self._surround(rgb)
         out = self._ground.copy()
         x, y = (self._width - w) // 2, (self._height - h) // 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from realtime.config import Config
 from realtime.errors import OutputError
@@ -14,23 +13,21 @@ from realtime.outputs.null import NullOutput
 from realtime.outputs.udp import UdpOutput
 from realtime.outputs.vcam import VcamOutput, why_unusable
 from realtime.outputs.video import VideoOutput
-from realtime.preview.server import PreviewOutput
 from realtime.protocols.vmc_output import VmcOutput
 
 
-def choose_outputs(config: Config, notices: Notices, stats: Callable[[], dict[str, Any]],
-                   recalibrate: Callable[[], None]) -> list[Output]:  # fmt: skip
+def choose_outputs(config: Config, notices: Notices, page: Callable[[], Output]) -> list[Output]:
     """Return the outputs that `config.output` names, unopened; raises `OutputError` for a word that names none."""
     if len(set(config.output)) < len(config.output):
         raise OutputError("--output", "the same output is given twice", "Leave one out")
     outputs: list[Output] = []
     for word in config.output:
         if word == "auto":
-            outputs.append(_automatic(config, notices, stats, recalibrate))
+            outputs += _automatic(config, notices, page)
         elif word == "null":
             outputs.append(NullOutput())
         elif word == "preview":
-            outputs.append(PreviewOutput(config, stats, recalibrate))
+            outputs.append(page())
         elif word == "vcam":
             outputs.append(VcamOutput(config))
         elif word.startswith("udp://"):
@@ -47,14 +44,13 @@ def choose_outputs(config: Config, notices: Notices, stats: Callable[[], dict[st
     return outputs
 
 
-def _automatic(config: Config, notices: Notices, stats: Callable[[], dict[str, Any]],
-               recalibrate: Callable[[], None]) -> Output:  # fmt: skip
-    """Return the virtual camera if there is one, else the preview page, and say which and why."""
+def _automatic(config: Config, notices: Notices, page: Callable[[], Output]) -> list[Output]:
+    """Return the virtual camera if there is one, and the control page in any case; say which and why."""
     if config.pace == "offline":
         raise OutputError("--output auto", "--pace offline makes files", "Add e.g. --output out.mp4")
     why = why_unusable()
     if why is None:
-        notices(Notice("chose", "output: virtual camera (choose with --output)"))
-        return VcamOutput(config)
+        notices(Notice("chose", "output: virtual camera and control page (choose with --output)"))
+        return [VcamOutput(config), page()]
     notices(Notice("chose", f"output: preview page, because there is no virtual camera ({why})"))
-    return PreviewOutput(config, stats, recalibrate)
+    return [page()]

@@ -45,7 +45,7 @@ class VcamOutput:
     def send(self, composite: Composite) -> None:
         """Show one picture."""
         try:
-            self._camera.send(self._canvas.place(composite.rgb))
+            self._camera.send(self._canvas.place(composite.rgb, composite.look))
         except (RuntimeError, OSError) as error:
             raise OutputError("output vcam", f"the device went away ({_first_line(error)})", device_hint()) from None
 

@@ -1,189 +1,120 @@
-"""The preview page: MJPEG on 127.0.0.1, with figures and a recalibrate button."""
+"""The control page's server, in a thread of its own, and the output that feeds its screen."""
 
 from __future__ import annotations
 
-import json
 import logging
+import secrets
+import socket
 import threading
-from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-import cv2
 
 from realtime.config import Config
 from realtime.errors import OutputError
+from realtime.notices import Notice, Notices
 from realtime.outputs.base import Stream
-from realtime.preview.page import PAGE, SCRIPT
+from realtime.preview.desk import Desk
+from realtime.preview.guard import Guard, is_loopback
 from realtime.types import Composite
 
 _LOG = logging.getLogger("faceanime.preview")
-_HOST = "127.0.0.1"
-_BOUNDARY = "faceanime"
-_POLICY = "default-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-_WAIT_S = 1.0
-
-Stats = Callable[[], dict[str, Any]]
 
 
-class PreviewOutput:
-    """Serves the pictures to any number of browsers on this machine; a slow browser misses pictures, nobody waits."""
+class PageServer:
+    """Serves a desk from `start` to `stop`; the framework is imported in its thread, so no run waits for it."""
 
-    def __init__(
-        self, config: Config, stats: Stats | None = None, recalibrate: Callable[[], None] | None = None
-    ) -> None:
-        self._port, self._quality = config.port, config.jpeg_quality
-        self._stats = stats or dict
-        self._recalibrate = recalibrate or (lambda: None)
-        self._changed = threading.Condition()
-        self._jpeg, self._count, self._driven, self._ended = b"", 0, False, False
-        self._viewers = 0
-        self._server: ThreadingHTTPServer | None = None
-        self.name = f"preview page {self.url}"
+    def __init__(self, desk: Desk, config: Config) -> None:
+        self._desk, self._host, self._port = desk, config.host, config.port
+        self._most_bytes = config.upload_mb * 1_000_000
+        self.token = None if is_loopback(config.host) else secrets.token_urlsafe(24)
+        self._socket: socket.socket | None = None
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
 
     @property
     def url(self) -> str:
         """Address of the page."""
-        return f"http://{_HOST}:{self._port}"
+        host = "127.0.0.1" if self._host in ("0.0.0.0", "::") else self._host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
 
-    def open(self, stream: Stream) -> None:  # noqa: ARG002
-        """Start the server; raises `OutputError` when the port is taken."""
-        output = self
+    @property
+    def running(self) -> bool:
+        """Whether the page is served."""
+        return self._thread is not None and self._thread.is_alive()
 
-        class Handler(_Handler):
-            page = output
-
+    def start(self) -> None:
+        """Take the port and begin to serve; raises `OutputError` when the port is taken."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
-            self._server = _Server((_HOST, self._port), Handler)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.bind((self._host, self._port))
+            self._socket.listen(64)
         except OSError as error:
+            self._socket.close()
             raise OutputError("preview page", f"port {self._port} cannot be used ({error.strerror or error})",
                               f"Add --port {self._port + 1}, or stop the program that uses it") from None  # fmt: skip
-        threading.Thread(target=self._server.serve_forever, name="preview-http", daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, name="preview-http", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within about two seconds."""
+        self._stopping.set()
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread is not None:
+            self._thread.join(3.0)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _serve(self) -> None:
+        import uvicorn
+
+        from realtime.preview.app import build_app
+
+        app = Guard(build_app(self._desk), self._host, self._port, self.token, self._most_bytes)
+        options = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws_max_size=4096,
+                                 timeout_graceful_shutdown=1, server_header=False, date_header=False)  # fmt: skip
+        self._server = uvicorn.Server(options)
+        if self._stopping.is_set():
+            return
+        try:
+            self._server.run(sockets=[self._socket])
+        except Exception:
+            _LOG.exception("the control page has stopped")
+
+
+class PreviewOutput:
+    """The output that shows pictures on the control page; only its thread encodes them, and only for those who look."""
+
+    any_size = True
+
+    def __init__(self, config: Config, desk: Desk | None = None, server: PageServer | None = None,
+                 notices: Notices | None = None) -> None:  # fmt: skip
+        self.desk = desk or Desk(config)
+        self._kept = server is not None  # somebody else starts and stops it
+        self._server = server or PageServer(self.desk, config)
+        self._notices = notices
+        self.name = f"preview page {self._server.url}"
+
+    @property
+    def url(self) -> str:
+        """Address of the page."""
+        return self._server.url
+
+    def open(self, stream: Stream) -> None:  # noqa: ARG002
+        """Begin to serve; raises `OutputError` when the port is taken."""
+        if self._server.running:
+            return
+        self._server.start()
+        if self._server.token is not None and self._notices is not None:
+            self._notices(Notice("note", f"open {self._server.url}/?token={self._server.token}"))
 
     def send(self, composite: Composite) -> None:
-        """Show one picture; it is only encoded while somebody looks."""
-        self._driven = composite.driven
-        if not self._viewers and self._count:
-            return
-        bgr = cv2.cvtColor(composite.rgb, cv2.COLOR_RGB2BGR)
-        ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality])
-        if ok:
-            with self._changed:
-                self._jpeg, self._count = jpeg.tobytes(), self._count + 1
-                self._changed.notify_all()
+        """Show one picture."""
+        self.desk.screen.show(composite)
 
     def close(self, complete: bool) -> None:  # noqa: ARG002
-        """Stop the server."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-        server, self._server = self._server, None
-        if server is not None:
-            server.shutdown()
-            server.server_close()
-
-    def next_jpeg(self, seen: int) -> tuple[bytes, int]:
-        """Return the newest picture after number `seen` and its number; the same number again if none came."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._count > seen or self._ended, _WAIT_S)
-            return (b"", -1) if self._ended else (self._jpeg, self._count)
-
-    def watch(self, by: int) -> None:
-        """Count a viewer in (1) or out (-1)."""
-        with self._changed:
-            self._viewers += by
-
-    def figures(self) -> dict[str, Any]:
-        """Return what the page shows."""
-        stats = self._stats()
-        latency = stats.get("latency_ms", {})
-        return {"fps": stats.get("fps", 0.0), "p50": latency.get("p50"), "p95": latency.get("p95"),
-                "dropped": stats.get("dropped", 0), "driven": self._driven}  # fmt: skip
-
-    def recalibrate(self) -> None:
-        """Pass the button on."""
-        self._recalibrate()
-
-    def is_own(self, host: str | None, origin: str | None) -> bool:
-        """Tell whether a request names this page: another page must not steer us (DNS rebinding, cross-site POST)."""
-        hosts = {f"{name}:{self._port}" for name in (_HOST, "localhost")}
-        return host in hosts and (origin is None or origin.removeprefix("http://") in hosts)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
-        """Browsers leave whenever they like: that is no error."""
-        _LOG.debug("request of %s", client_address, exc_info=True)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    page: PreviewOutput
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        """Serve the page, its script, the figures, or the pictures."""
-        path = self.path.partition("?")[0]
-        if not self.page.is_own(self.headers.get("Host"), None):
-            self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"not this host")
-        elif path == "/":
-            self._answer(HTTPStatus.OK, "text/html; charset=utf-8", PAGE.encode())
-        elif path == "/page.js":
-            self._answer(HTTPStatus.OK, "text/javascript; charset=utf-8", SCRIPT.encode())
-        elif path == "/stats.json":
-            self._answer(HTTPStatus.OK, "application/json", json.dumps(self.page.figures()).encode())
-        elif path == "/stream.mjpg":
-            self._stream()
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"nothing here")
-
-    def do_POST(self) -> None:
-        """Recalibrate."""
-        if not self.page.is_own(self.headers.get("Host"), self.headers.get("Origin")):
-            self._answer(HTTPStatus.FORBIDDEN, "text/plain", b"not from this page")
-        elif self.path == "/recalibrate":
-            self.page.recalibrate()
-            self._answer(HTTPStatus.OK, "application/json", b"{}")
-        else:
-            self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"nothing here")
-
-    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-        """Send one whole answer."""
-        self.send_response(status)
-        for name, value in (("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
-                            ("Content-Security-Policy", _POLICY), ("X-Content-Type-Options", "nosniff"),
-                            ("Connection", "close")):  # fmt: skip
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
-
-    def _stream(self) -> None:
-        """Send pictures until the browser leaves."""
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.close_connection = True
-        self.page.watch(1)
-        try:
-            seen = 0
-            while True:
-                jpeg, count = self.page.next_jpeg(seen)
-                if count < 0:
-                    return
-                if count != seen and jpeg:
-                    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                    self.wfile.write(head.encode() + jpeg + b"\r\n")
-                seen = count
-        except OSError:
-            return  # the browser left
-        finally:
-            self.page.watch(-1)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log requests at debug level only."""
-        _LOG.debug(format, *args)
+        """Stop serving, unless the page outlives the run."""
+        if not self._kept:
+            self._server.stop()

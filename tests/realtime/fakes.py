@@ -129,10 +129,18 @@ class FakePuppet:
     ):
         self.size = size
         self.delay_s, self.fail = delay_s, fail
+        self.plate: U8 | None = None
+        self.generator = True
         self.rendered: list[FaceParams] = []
 
     def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains) -> FaceParams:
         return driver.with_(expression=(driver.expression - neutral.expression) * np.float32(gains.jaw))
+
+    def set_backdrop(self, plate: U8 | None) -> None:
+        self.plate = plate
+
+    def set_generator(self, on: bool) -> None:
+        self.generator = on
 
     def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
         index = len(self.rendered)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import http.client
-import json
 import socket
 import threading
 from fractions import Fraction
@@ -23,6 +21,7 @@ from realtime.errors import OutputError
 from realtime.outputs.base import Stream
 from realtime.outputs.canvas import Canvas
 from realtime.outputs.choose import choose_outputs
+from realtime.outputs.null import NullOutput
 from realtime.outputs.udp import UdpOutput
 from realtime.outputs.vcam import VcamOutput
 from realtime.outputs.video import VideoOutput
@@ -159,7 +158,7 @@ def test_impossible_files_are_refused_before_work(tmp_path: Path, case: str, mon
     else:
         monkeypatch.setattr("realtime.outputs.video.os.access", lambda *_: False)  # tests run as root
     with pytest.raises(OutputError) as caught:
-        choose_outputs(Config(output=(str(path),)), Said(), dict, lambda: None)
+        choose_outputs(Config(output=(str(path),)), Said(), NullOutput)
     hints = {"exists": "--overwrite", "folder missing": "mkdir -p", "is folder": "out.mp4", "suffix": ".mp4",
              "read-only": "you may write to"}  # fmt: skip
     assert hints[case] in caught.value.hint
@@ -207,46 +206,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def ask(port: int, method: str, path: str, headers: dict[str, str] | None = None) -> tuple[int, bytes, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    connection.request(method, path, headers=headers or {})
-    answer = connection.getresponse()
-    return answer.status, answer.read(), answer.getheader("Content-Security-Policy") or ""
-
-
-def test_page_shows_pictures_figures_and_recalibrates() -> None:
-    port, pressed = free_port(), threading.Event()
-    out = PreviewOutput(Config(port=port), lambda: {"fps": 30.0, "dropped": 2, "latency_ms": {"p50": 9.0, "p95": 20.0}},
-                        pressed.set)  # fmt: skip
-    out.open(Stream(128, 96, Fraction(30), FakeClock()))
-    try:
-        out.send(composite(bars()))
-        status, page, policy = ask(port, "GET", "/")
-        assert status == 200
-        assert b"Recalibrate" in page
-        assert "default-src 'self'" in policy
-        assert json.loads(ask(port, "GET", "/stats.json")[1]) == {"fps": 30.0, "p50": 9.0, "p95": 20.0, "dropped": 2,
-                                                                 "driven": True}  # fmt: skip
-        assert ask(port, "GET", "/../run_live.py")[0] == 404
-        assert ask(port, "GET", "/", {"Host": "evil.example"})[0] == 403
-        assert ask(port, "POST", "/recalibrate", {"Origin": "http://evil.example"})[0] == 403
-        assert not pressed.is_set()
-        assert ask(port, "POST", "/recalibrate", {"Origin": f"http://127.0.0.1:{port}"})[0] == 200
-        assert pressed.is_set()
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as link:
-            link.sendall(f"GET /stream.mjpg HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
-            data = b""
-            while b"\xff\xd9" not in data:
-                data += link.recv(65536)
-        jpeg = data[data.index(b"\xff\xd8") : data.index(b"\xff\xd9") + 2]
-        shown = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        assert np.abs(shown.astype(int) - bars()).mean() < 12
-    finally:
-        out.close(True)
-    with pytest.raises(OSError):  # noqa: PT011
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
 
 
 def test_taken_port_names_another() -> None:
@@ -350,13 +309,13 @@ def test_canvas_holds_the_whole_picture_and_a_still_surround() -> None:
                                              (("udp://nohost",), "udp://127.0.0.1:9000")])  # fmt: skip
 def test_words_that_name_no_output(words: tuple[str, ...], hint: str) -> None:
     with pytest.raises(OutputError) as caught:
-        choose_outputs(Config(output=words), Said(), dict, lambda: None)
+        choose_outputs(Config(output=words), Said(), NullOutput)
     assert hint in caught.value.hint
 
 
 def test_automatic_output_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    for why, kind in ((None, VcamOutput), ("no v4l2loopback device", PreviewOutput)):
+    for why, kind in ((None, VcamOutput), ("no v4l2loopback device", NullOutput)):
         said = Said()
         monkeypatch.setattr("realtime.outputs.choose.why_unusable", lambda why=why: why)
-        assert isinstance(choose_outputs(Config(), said, dict, lambda: None)[0], kind)
+        assert isinstance(choose_outputs(Config(), said, NullOutput)[0], kind)
         assert (why or "virtual camera") in said.text

@@ -25,6 +25,7 @@ from realtime.errors import DriverError, OutputError, UserError
 from realtime.notices import Notice
 from realtime.outputs.base import Stream
 from realtime.outputs.choose import choose_outputs
+from realtime.outputs.null import NullOutput
 from realtime.pipeline import Engine, run
 from realtime.protocols import ifacialmocap, vmc
 from realtime.protocols.receiver import RemoteDriver
@@ -84,7 +85,7 @@ def test_words_after_driver_and_output() -> None:
     with pytest.raises(OutputError, match="host is missing"):
         VmcOutput("vmc://:39539")
     config = Config(output=("vmc://127.0.0.1:39539",))
-    assert [o.name for o in choose_outputs(config, lambda _: None, dict, lambda: None)] == ["vmc://127.0.0.1:39539"]
+    assert [o.name for o in choose_outputs(config, lambda _: None, NullOutput)] == ["vmc://127.0.0.1:39539"]
 
 
 def test_a_port_that_is_taken_says_what_to_do() -> None:
