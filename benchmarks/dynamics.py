@@ -1,18 +1,24 @@
-"""Does prediction pay: error ahead of time, jitter, lag, overshoot and blinks of the engine and of everybody's filters.
+"""Does prediction pay: error ahead of time, jitter, lag, overshoot, blinks of the engine and of everybody's filters.
 
-`python -m benchmarks.dynamics --report FILE.json [--clips DIR]`; judged on the held-out people of
-`models/data/trajectories.npz`, and on the clips of a folder when one is given. Baselines are tuned on the people that
-were trained on. Every number is defined in `benchmarks/dynamics_measures.py`.
+`python -m benchmarks.dynamics --report FILE.json [--clips DIR] [--plots DIR] [--live]`; judged on the held-out people
+of `models/data/trajectories.npz`, or on the clips of a folder (with `--live` the first of them drives the running
+engine instead). Baselines are tuned on the people that were trained on. Every number is defined in
+`benchmarks/dynamics_measures.py`.
 """
 
 from __future__ import annotations
 
+import argparse
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.dynamics_imagine import compare
+from benchmarks.dynamics_live import apparent_lags
 from benchmarks.dynamics_measures import (
     HORIZONS_MS,
     LIVE_MS,
@@ -30,15 +36,21 @@ from benchmarks.dynamics_measures import (
     seen_errors,
     seen_jitter,
 )
+from benchmarks.dynamics_plots import imagined_beside_real, overlays, pareto
 from benchmarks.dynamics_tuning import baselines
+from benchmarks.footage import read_clip
 from benchmarks.harness import arguments, save
+from benchmarks.latency import own_clip
 from models.dynamics import RowPredictor
 from models.dynamics_net import load_net
 from models.dynamics_space import REGIONS
 from models.face import F64
-from models.trajectories import Split, Track, load_takes, split
+from models.tracking import FaceTracker
+from models.trajectories import Split, Track, load_takes, split, take_of, tracks_of
+from realtime.config import Config
 
 ENGINE = "engine"
+_LIVE_S = 10.0
 
 
 def measure(make: Make, data: Split, scale: F64, people: list[Track], picture: Picture) -> dict[str, Any]:
@@ -85,12 +97,8 @@ def _raw(r: Run) -> Run:
     return Run(r.track, r.track.rows[None], (0,))
 
 
-def clip_tracks(paths: list[Any]) -> list[Track]:
+def clip_tracks(paths: list[Path]) -> list[Track]:
     """Track the clips of a folder with the engine's own tracker."""
-    from benchmarks.footage import read_clip
-    from models.tracking import FaceTracker
-    from models.trajectories import take_of, tracks_of
-
     out = []
     for path in paths:
         frames, fps = read_clip(path)
@@ -119,18 +127,42 @@ def short(tracks: list[Track], seconds: float = 40.0) -> list[Track]:
 
 def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> None:
     """Measure everything and write the report."""
-    chosen = arguments(__doc__ or "", words)
+    more = argparse.ArgumentParser(add_help=False)
+    more.add_argument("--plots", type=Path, help="folder for the pictures of docs/dynamics.md")
+    more.add_argument("--live", action="store_true", help="also the apparent lag of the running engine (minutes)")
+    extra, rest = more.parse_known_args(words)
+    chosen = arguments(__doc__ or "", rest)
     data = split(load_takes())
-    people = clip_tracks(chosen.clips) if chosen.clips else data.test
+    people = clip_tracks(chosen.clips) if chosen.clips and not extra.live else data.test
     scale, picture = motion_scale(data.train), Picture()
     figures: dict[str, Any] = {
         "horizons_ms": list(HORIZONS_MS), "people": sorted({k.name for k in people}), "live_horizon_ms": LIVE_MS,
         "region_motion_in_100_ms": {n: float(f"{s:.4g}") for n, s in zip(REGIONS, scale, strict=True)}, "methods": {},
     }  # fmt: skip
-    for name, make in methods(data).items():
+    made = methods(data)
+    for name, make in made.items():
         figures["methods"][name] = got = measure(make, data, scale, people, picture)
         say(f"{name:20s} rmse {got['rmse']} jitter {got['jitter_over_raw']:.3f} of raw, lag {got['lag_ms']:.0f} ms")
+    figures["imagine"] = compare(people)
+    say(f"imagine: {sum(v['within'] for v in figures['imagine'].values())} of {len(figures['imagine'])} statistics "
+        "within the spread of the people")  # fmt: skip
+    if extra.plots is not None:
+        extra.plots.mkdir(parents=True, exist_ok=True)
+        pareto(figures["methods"], extra.plots / "dynamics_pareto.png")
+        overlays(people, made[ENGINE], extra.plots / "dynamics_moments.png")
+        imagined_beside_real(figures["imagine"], extra.plots / "dynamics_imagine.png")
+    if extra.live:
+        figures["live"] = live(chosen.clips[0] if chosen.clips else None)
+        say(f"live: {figures['live']}")
     save(chosen.report, figures)
+
+
+def live(clip: Path | None) -> dict[str, Any]:
+    """Apparent lags of the running engine, driven by a clip, or by the default portrait moved by `imagine`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = clip or own_clip(Path(folder))
+        frames, fps = read_clip(path, round(_LIVE_S * 30))
+        return {"clip": path.name, **apparent_lags(frames, fps, Config(size=384, generator="off"))}
 
 
 if __name__ == "__main__":

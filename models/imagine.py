@@ -28,7 +28,8 @@ _SHORTEST_S, _LONGEST_S = 2.0, 4.8  # of a segment
 _TEMPO = (0.93, 1.07)
 _FADE_S = 1.9  # what did not match is gone by then
 _RECENT = 10  # segments that are not shown again so soon
-_CHOICES = 8  # best matches to choose among
+_CHOICES = 12  # best matches to choose among
+_SAME_PERSON = 0.35  # of its distance counts, when a segment is of the person shown before
 _MATCH_S = 0.12  # a speed difference counts as the distance it covers within this time
 _RATE = {"talking": 1.15, "listening": 0.9, "idle": 0.8}  # blinks against the measured mean
 _SETTLE_HZ = {"turn": 4.5, "shift": 3.5, "gaze": 40.0, "lids": 14.0, "eyes": 14.0}  # spring rates, 1/s
@@ -129,7 +130,9 @@ class Imagine:
             else:
                 state = np.zeros(store.states.shape[1], np.float32)
             far = ((store.states[fits] - state) ** 2).sum(1)
-            best = np.argsort(far)[: _CHOICES if out or self._start is not None else 4 * _CHOICES]
+            if out:
+                far *= np.where(store.person[fits] == store.person[used[-1]], _SAME_PERSON, 1.0)
+            best = np.argsort(far)[: _CHOICES if out or self._start is not None else 5 * _CHOICES]
             pick = int(fits[best[int(rng.integers(len(best)))]])
             used.append(pick)
             out.append((begin, float(store.node[pick]), rate))

