@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from kernels import paste
 from models.face import F32, U8
 from models.morphable import EYES, INNER_LIPS, OUTER_CORNERS, OUTER_LIPS, Eye
 
 _SUBNASALE = 2
 _FOREHEAD = 10
 _SUBPIXEL = 4  # bits of the polygon coordinates
+_MINIFIED = 2.0  # picture px a crop px, from where bilinear sampling leaves pixels out
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,19 @@ def to_crop(points: F32, matrix: F32) -> F32:
     return np.asarray(np.linalg.solve(matrix[:, :2].astype(np.float64), (points[:, :2] - matrix[:, 2]).T).T, np.float32)
 
 
+def cut_into(frame: U8, matrix: F32, out: U8) -> None:
+    """Sample a crop straight into the first three channels of a network's input, out (S, S, 3 or more)."""
+    if float(np.hypot(matrix[0, 0], matrix[1, 0])) > _MINIFIED:
+        out[:, :, :3] = cut(frame, matrix, out.shape[0])
+    else:
+        paste.cut(frame, matrix.astype(np.float64), out)
+
+
 def cut(frame: U8, matrix: F32, pixels: int, out: U8 | None = None) -> U8:
     """Sample a crop (pixels, pixels, 3) out of a picture (H, W, 3); edge pixels are repeated beyond its borders."""
     k = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     src, m = frame, matrix
-    if k > 2.0:  # strong minification: average first, bilinear sampling reads four pixels only
+    if k > _MINIFIED:  # strong minification: average first, bilinear sampling reads four pixels only
         corners = to_picture(pixels, matrix)
         h, w = frame.shape[:2]
         x0, y0 = (max(0, int(v)) for v in corners.min(0) - 2)

@@ -15,7 +15,7 @@ from models.face import FaceParams
 from models.transfer import Gains
 from realtime.backdrop import make_backdrop
 from realtime.capture.clip_end import clip_end
-from realtime.clock import NS_PER_S
+from realtime.clock import NS_PER_S, MonotonicClock
 from realtime.config import Config
 from realtime.errors import DriverError, UserError
 from realtime.notices import Notice, Notices
@@ -134,14 +134,16 @@ def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[
     from models.generator import Generator
 
     try:
-        generator = Generator(prepared.image, prepared.points, config.device, config.threads)
+        # A file must come out the same every time: only a live run may choose its precision by the clock.
+        clock = MonotonicClock().now_ns if config.pace == "live" else None
+        generator = Generator(prepared.image, prepared.points, config.device, config.threads, clock=clock)
     except UserError as error:
         if config.device == "cuda":
             raise
         notices(Notice("warning", f"no generator, geometry alone: {error}"))
         return None, "cpu"
     got = generator.report
-    return generator, f"{got.get('device', 'cpu')} ({got.get('runtime', '')})"
+    return generator, f"{got.get('device', 'cpu')} ({got.get('runtime', '')} {got.get('precision', '')})"
 
 
 class _Puppet:

@@ -138,12 +138,14 @@ class Maker:
         return compose(m, self._wobble(), pixels)
 
     def clip_samples(self, clip: Clip, sources: int, targets: int) -> Iterator[Sample]:
-        """Draw sources and, for each, targets: open mouths and shut eyes are favoured."""
+        """Draw sources and, for each, targets: open mouths, shut eyes and turned heads are favoured."""
         gap = np.linalg.norm(clip.points[:, 13] - clip.points[:, 14], axis=1)
         gap = gap / np.linalg.norm(clip.points[:, 33] - clip.points[:, 263], axis=1)
         openness = np.array([lids.openness(p).mean() for p in clip.points])
         shut = openness < 0.6 * np.median(openness)
-        w = 0.3 + np.clip(gap / 0.10, 0, 2.5) + 2.0 * shut * min(1.0, 0.12 / max(shut.mean(), 1e-3))
+        away = np.array([abs(turn(p, nearer=-1.0)[0]) for p in clip.points])
+        w = 0.3 + np.clip(gap / 0.10, 0, 4.0) + 2.5 * shut * min(1.0, 0.12 / max(shut.mean(), 1e-3))
+        w *= 1.0 + 2.0 * np.clip(away, 0, 0.7)
         w = w[:-1] / w[:-1].sum()
         awake = np.flatnonzero(~shut)
         closed = awake[gap[awake] <= np.quantile(gap[awake], 0.4)]

@@ -24,6 +24,8 @@ from models.training.networks import SHAPES, Critic, LiveNet, SourceBranch, fini
 
 log = logging.getLogger("train_live")
 Batch = dict[str, Tensor]
+SLOPE, SLOPE_EVERY = 0.5, 8  # weight of the critic's slope, and every how many steps it is measured
+FEATURES, SHARE = 4.0, 0.35  # weight of the critic's features; the critic's pull over that of the other losses
 
 
 class Shards:
@@ -46,26 +48,33 @@ class Shards:
         """Number of samples."""
         return sum(len(s["src"]) for s in self.seen.values())
 
-    def draw(self, rng: np.random.Generator, n: int) -> Batch:
-        """Draw `n` samples, two frames each; every shard has the same weight per sample, stills twice."""
+    def draw(self, rng: np.random.Generator, singles: int, pairs: int) -> Batch:
+        """Draw `pairs` samples with both frames, then `singles` with one; `owner` names the sample of each row.
+
+        Every shard has nearly the same weight per sample, stills more.
+        """
         names = list(self.seen)
         w = np.array([len(self.seen[k]["src"]) ** 0.7 * (1.5 if "stills" in k else 1.0) for k in names])
-        rows = []
-        for k in rng.choice(len(names), n, p=w / w.sum()):
+        rows, owner = [], []
+        for n, k in enumerate(rng.choice(len(names), singles + pairs, p=w / w.sum())):
             s = self.seen[names[k]]
-            rows.append(pick(s, int(rng.integers(len(s["src"]))), self.kind, int(rng.integers(2))))
-        return {k: torch.from_numpy(np.concatenate([r[k] for r in rows])) for k in rows[0]}
+            frames = [0, 1] if n < pairs else [int(rng.integers(2))]
+            row = pick(s, int(rng.integers(len(s["src"]))), self.kind, int(rng.integers(2)))
+            rows.append({key: v if key == "src" else v[frames] for key, v in row.items()})
+            owner += [n] * len(frames)
+        batch = {k: torch.from_numpy(np.concatenate([r[k] for r in rows])) for k in rows[0]}
+        return batch | {"owner": torch.tensor(owner)}
 
 
 def pick(s: dict[str, np.ndarray], i: int, kind: str, eye: int) -> dict[str, np.ndarray]:
-    """One sample as two rows (B = 2), channels first, 0..1."""
+    """One sample: a source crop (1, 3, S, S) and two frames (2, ...), channels first, 0..1."""
 
     def take(key: str) -> np.ndarray:
         a = s[key][i]
         if kind == "eye":
             a = a[eye] if key == "src" else a[:, eye]
         if key == "src":
-            a = np.stack([a, a])
+            a = a[None]
         return a if key == "turn" else np.ascontiguousarray(a.transpose(0, 3, 1, 2)).astype(np.float32) / 255
 
     return {k: take(k) for k in ("src", "warp", "true", "mask", "turn")}
@@ -73,49 +82,49 @@ def pick(s: dict[str, np.ndarray], i: int, kind: str, eye: int) -> dict[str, np.
 
 def augment(b: Batch, rng: np.random.Generator, mirror: bool) -> Batch:
     """Light, colour, blur and noise of bad cameras, the same for source, warp and truth (noise: inputs only)."""
-    n = len(b["src"])
-    g = torch.from_numpy(rng.normal(0, 1, (n // 2, 8)).astype(np.float32)).repeat_interleave(2, 0)[:, :, None, None]
-    u = torch.from_numpy(rng.random((n // 2, 8)).astype(np.float32)).repeat_interleave(2, 0)[:, :, None, None]
+    n, owner = len(b["src"]), b["owner"]
+    g = torch.from_numpy(rng.normal(0, 1, (n, 8)).astype(np.float32))[:, :, None, None]
+    u = torch.from_numpy(rng.random((n, 8)).astype(np.float32))[:, :, None, None]
     gamma, gain = torch.exp(0.22 * g[:, :1]), torch.exp(0.10 * g[:, 1:4] + 0.12 * g[:, 4:5] - 0.05)
     grey = torch.where(u[:, :1] < 0.12, 1 - u[:, 1:2], 0.25 * (u[:, 1:2] - 0.5))
-    shrink = 0.35 + 0.5 * float(rng.random()) if rng.random() < 0.2 else 1.0
+    shrink = 0.35 + 0.5 * float(rng.random()) if rng.random() < 0.12 else 1.0
+    noisy = (u[:, 2:3] < 0.3).float() * 0.02 * u[:, 3:4]
+    flip = (u[:, 4] < 0.5)[:, 0, 0]
     out = dict(b)
     for k in ("src", "warp", "true"):
-        x = b[k].clamp(1e-4, 1) ** gamma * gain
-        x = (x + grey * (x.mean(1, keepdim=True) - x)).clamp(0, 1)
+        row = slice(None) if k == "src" else owner
+        x = b[k].clamp(1e-4, 1) ** gamma[row] * gain[row]
+        x = (x + grey[row] * (x.mean(1, keepdim=True) - x)).clamp(0, 1)
         if shrink < 1:  # a small or soft picture
             x = F.interpolate(F.interpolate(x, scale_factor=shrink, mode="area"), x.shape[-2:], mode="bilinear")
-        out[k] = x
-    noisy = (u[:, 2:3] < 0.3).float() * 0.02 * u[:, 3:4]
-    for k in ("src", "warp"):
-        out[k] = (out[k] + noisy * torch.randn_like(out[k])).clamp(0, 1)
+        out[k] = x if k == "true" else (x + noisy[row] * torch.randn_like(x)).clamp(0, 1)
     if mirror:
-        flip = (u[:, 4] < 0.5)[:, 0, 0]
         for k in ("src", "warp", "true", "mask"):
-            out[k] = torch.where(flip[:, None, None, None], out[k].flip(-1), out[k])
-        out["turn"] = torch.where(flip[:, None], b["turn"] * torch.tensor([-1.0, 1.0]), b["turn"])
-    return out
+            f = (flip if k == "src" else flip[owner])[:, None, None, None]
+            out[k] = torch.where(f, out[k].flip(-1), out[k])
+        out["turn"] = torch.where(flip[owner][:, None], b["turn"] * torch.tensor([-1.0, 1.0]), b["turn"])
+    return {k: v.contiguous(memory_format=torch.channels_last) if v.dim() == 4 else v for k, v in out.items()}
 
 
 class Trainer:
     """Networks, optimisers and their state on disk."""
 
-    def __init__(self, kind: str, out: Path, seed: int, rate: float) -> None:
+    def __init__(self, kind: str, out: Path, seed: int, rate: float, half: bool = False) -> None:
         torch.manual_seed(seed)
         self.kind, self.out, self.shape, self.step, self.spent = kind, out, SHAPES[kind], 0, 0.0
-        self.rng = np.random.default_rng(seed)
+        self.rng, self.half, self.balance = np.random.default_rng(seed), half, 1.0
         nets = [SourceBranch(self.shape), LiveNet(self.shape), Critic(self.shape)]
         self.source, self.live, self.critic = (n.to(memory_format=torch.channels_last) for n in nets)
         self.params = [*self.source.parameters(), *self.live.parameters()]
         self.mean = [p.detach().clone() for p in self.params]
         self.opt = torch.optim.Adam(self.params, rate, (0.5, 0.99))
-        self.opt_critic = torch.optim.Adam(self.critic.parameters(), 2 * rate, (0.5, 0.99))
+        self.opt_critic = torch.optim.Adam(self.critic.parameters(), 0.8 * rate, (0.5, 0.99))
         file = out / "state.pt"
         if file.exists():
             s = torch.load(file, weights_only=False)
             for name in ("source", "live", "critic", "opt", "opt_critic"):
                 getattr(self, name).load_state_dict(s[name])
-            self.mean, self.step, self.spent = s["mean"], s["step"], s["spent"]
+            self.mean, self.step, self.spent, self.balance = s["mean"], s["step"], s["spent"], s["balance"]
             self.rng.bit_generator.state = s["rng"]
             torch.set_rng_state(s["torch"])
             log.info("going on at step %d", self.step)
@@ -124,50 +133,81 @@ class Trainer:
         """Write the state, atomically."""
         s = {n: getattr(self, n).state_dict() for n in ("source", "live", "critic", "opt", "opt_critic")}
         s |= {"mean": self.mean, "step": self.step, "spent": self.spent, "rng": self.rng.bit_generator.state,
-              "torch": torch.get_rng_state(), "kind": self.kind}  # fmt: skip
+              "torch": torch.get_rng_state(), "kind": self.kind, "balance": self.balance}  # fmt: skip
         torch.save(s, self.out / "state.part")
         (self.out / "state.part").replace(self.out / "state.pt")
 
     def run(self, b: Batch) -> tuple[Tensor, Tensor]:
         """Finished crops and what was painted."""
-        fine, code = (f.repeat_interleave(2, 0) for f in self.source(b["src"][::2]))  # one photo, two frames
-        painted = self.live(torch.cat([b["warp"], b["mask"]], 1), b["turn"], fine, code)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            fine, code = (f[b["owner"]] for f in self.source(b["src"]))
+            painted = self.live(torch.cat([b["warp"], b["mask"]], 1), b["turn"], fine, code).float()
         return finish(b["warp"], painted), painted
+
+    def judge(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Scores and features of the critic."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            score, features = self.critic(x)
+        return score.float(), [f.float() for f in features]
 
     def learn(self, b: Batch, warm: int) -> dict[str, float]:
         """One step of both networks."""
         ramp = min(1.0, max(0.0, (self.step - warm) / 300))
         weight = losses.region(b["mask"])
         got, painted = self.run(b)
-        row = {"l1": losses.weighted_l1(got, b["true"], weight), "edge": losses.edges(got, b["true"], weight),
-               "steady": losses.steadiness(got, b["true"], weight),
+        row = {"l1": losses.weighted_l1(got, b["true"], weight), "coarse": losses.coarse_l1(got, b["true"], weight),
+               "edge": losses.edges(got, b["true"], weight),
                "restraint": losses.restraint(painted, b["mask"])}  # fmt: skip
-        loss = 20 * row["l1"] + 20 * row["edge"] + 5 * row["steady"] + 1.0 * row["restraint"]
-        real_f: list[Tensor] = []
-        real_x, fake_x = (torch.cat([x, b["mask"]], 1) for x in (b["true"], got))
-        if self.step >= warm - 300:
-            real, real_f = self.critic(real_x)
-            fake, _ = self.critic(fake_x.detach())
-            d_loss = losses.critic_hinge(real, fake)
-            self.opt_critic.zero_grad(set_to_none=True)
-            d_loss.backward()
-            self.opt_critic.step()
-            row["critic"] = d_loss
-        if ramp > 0:
-            self.critic.requires_grad_(False)
-            score, fake_f = self.critic(fake_x)
-            row["features"] = losses.features(fake_f, real_f)
-            loss = loss + ramp * (8 * row["features"] - 0.35 * score.mean())
-            self.critic.requires_grad_(True)
+        pairs = len(b["owner"]) - len(b["src"])
+        loss = (16 - 6 * ramp) * row["l1"] + 10 * row["coarse"] + (16 - 8 * ramp) * row["edge"] + row["restraint"]
+        if pairs:
+            row["steady"] = losses.steadiness(got, b["true"], weight, pairs)
+            loss = loss + 5 * row["steady"]
+        if self.step >= warm - 100:
+            loss = loss + self._contest(b, got, row, ramp, loss)
         self.opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 5.0)
         self.opt.step()
-        keep = min(0.99, 1 - 1 / (self.step + 2))
+        keep = min(0.998, 1 - 1 / (0.2 * self.step + 2))
         with torch.no_grad():
             torch._foreach_lerp_(self.mean, self.params, 1 - keep)
         self.step += 1
         return {k: float(v.detach()) for k, v in row.items()}
+
+    def _contest(self, b: Batch, got: Tensor, row: dict[str, Tensor], ramp: float, faithful: Tensor) -> Tensor:
+        """Teach the critic, then return what it asks of the other networks."""
+        blob = losses.within(b["mask"])
+        inside = got * blob + b["true"] * (1 - blob)
+        real_x, fake_x = (torch.cat([x, b["mask"]], 1) for x in (b["true"], inside))
+        real, real_f = self.judge(real_x)
+        fake, _ = self.judge(fake_x.detach())
+        seen = (F.adaptive_max_pool2d(blob, real.shape[-2:]) > 0.3).float()
+        row["critic"] = teach = losses.critic_hinge(real, fake, seen)
+        if self.step % SLOPE_EVERY == 0:
+            x = real_x.detach().requires_grad_(True)
+            row["slope"] = losses.slope(self.critic(x)[0], x, seen)
+            teach = teach + SLOPE_EVERY * SLOPE * row["slope"]
+        self.opt_critic.zero_grad(set_to_none=True)
+        teach.backward()
+        self.opt_critic.step()
+        if ramp == 0:
+            return got.new_zeros(())
+        self.critic.requires_grad_(False)
+        score, fake_f = self.judge(fake_x)
+        row["features"], row["score"] = losses.features(fake_f, real_f), losses.over(score, seen)
+        if self.step % 10 == 0:
+            self._weigh(faithful, -row["score"])
+        self.critic.requires_grad_(True)
+        informed = min(1.0, max(0.0, (2.0 - float(row["critic"].detach())) / 0.2))  # a critic that guesses is not heard
+        row["balance"] = torch.tensor(self.balance * informed)
+        return ramp * (FEATURES * row["features"] - self.balance * informed * row["score"])
+
+    def _weigh(self, faithful: Tensor, critic: Tensor) -> None:
+        """Bring the critic's pull on the last layer to a share of what the other losses pull (Esser et al. 2021)."""
+        w = self.live.out.weight
+        a, b = (torch.autograd.grad(x, w, retain_graph=True)[0].norm() for x in (faithful, critic))
+        self.balance += 0.2 * (SHARE * min(float(a / (b + 1e-6)), 6.0) - self.balance)
 
     def averaged(self, on: bool) -> None:
         """Swap the averaged weights in (True) or out (False); call it in pairs."""
@@ -186,6 +226,7 @@ def validate(t: Trainer, shards: Shards) -> dict[str, dict[str, float]]:
     for name, s in shards.seen.items():
         rows = [pick(s, i, t.kind, e) for i in range(len(s["src"])) for e in range(2 if t.kind == "eye" else 1)]
         b = {k: torch.from_numpy(np.concatenate([r[k] for r in rows])) for k in rows[0]}
+        b["owner"] = torch.arange(len(rows)).repeat_interleave(2)
         got, _ = t.run(b)
         m = b["mask"][:, -1:]
         both = (("warp", b["warp"]), ("net", got))
@@ -204,12 +245,17 @@ def sheet(t: Trainer, shards: Shards, file: Path, columns: int = 6) -> None:
     """Source, warp, network, mask and truth of held-out people, a row of samples each."""
     lines = []
     for s in shards.seen.values():
+        area = s["mask"][:, 0].reshape(len(s["src"]), -1).mean(1)
+        wide = np.argsort(-area if t.kind == "mouth" else area)[: columns // 2]
+        even = np.linspace(0, len(s["src"]) - 1, columns - len(wide)).astype(int)
         cells = []
-        for i in np.linspace(0, len(s["src"]) - 1, columns).astype(int):
+        for i in (*wide, *even):
             b = {k: torch.from_numpy(v) for k, v in pick(s, int(i), t.kind, int(i) % 2).items()}
-            got, painted = t.run(b)
-            cell = torch.cat([b["src"], b["warp"], got, painted[:, 3:].expand(-1, 3, -1, -1), b["true"]], 3)[0]
-            cells.append(cell.permute(1, 2, 0).clamp(0, 1).numpy())
+            got, painted = t.run(b | {"owner": torch.zeros(2, dtype=torch.long)})
+            cell = torch.cat(
+                [b["src"], b["warp"][:1], got[:1], painted[:1, 3:].expand(-1, 3, -1, -1), b["true"][:1]], 3
+            )
+            cells.append(cell[0].permute(1, 2, 0).clamp(0, 1).numpy())
         lines.append(np.hstack(cells[:3]))
         lines.append(np.hstack(cells[3:]))
     cv2.imwrite(str(file), np.rint(np.vstack(lines)[:, :, ::-1] * 255).astype(np.uint8))
@@ -223,9 +269,11 @@ def main() -> None:
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--minutes", type=float, default=60)
     ap.add_argument("--steps", type=int, default=1_000_000)
-    ap.add_argument("--batch", type=int, default=8, help="samples, each two frames")
-    ap.add_argument("--rate", type=float, default=3e-4)
-    ap.add_argument("--warm", type=int, default=500, help="steps before the critic counts")
+    ap.add_argument("--singles", type=int, default=10, help="samples of one frame a step")
+    ap.add_argument("--pairs", type=int, default=3, help="samples of two neighbouring frames a step")
+    ap.add_argument("--rate", type=float, default=5e-4)
+    ap.add_argument("--warm", type=int, default=600, help="steps before the critic counts")
+    ap.add_argument("--half", action="store_true", help="bfloat16 autocast")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--save-every", type=float, default=180, help="seconds")
@@ -233,17 +281,21 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
     a.out.mkdir(parents=True, exist_ok=True)
-    t, train, val = Trainer(a.kind, a.out, a.seed, a.rate), Shards(a.shards, a.kind), Shards(a.shards, a.kind, "val_")
+    t, train, val = (
+        Trainer(a.kind, a.out, a.seed, a.rate, a.half),
+        Shards(a.shards, a.kind),
+        Shards(a.shards, a.kind, "val_"),
+    )
     start = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
-    while t.step < a.steps and time.monotonic() - start < 60 * a.minutes:
-        left = 1 - (time.monotonic() - start) / (60 * a.minutes)
-        for opt, k in ((t.opt, 1.0), (t.opt_critic, 2.0)):  # the rate falls during the last third
+    while t.step < a.steps and (spent := t.spent + time.monotonic() - saved) < 60 * a.minutes:
+        left = 1 - spent / (60 * a.minutes)
+        for opt, k in ((t.opt, 1.0), (t.opt_critic, 0.8)):  # the rate falls during the last third
             opt.param_groups[0]["lr"] = k * a.rate * min(1.0, max(0.1, 3 * left))
-        b = augment(train.draw(t.rng, a.batch), t.rng, a.kind == "mouth")
+        b = augment(train.draw(t.rng, a.singles, a.pairs), t.rng, a.kind == "mouth")
         for k, v in t.learn(b, a.warm).items():
             sums.setdefault(k, []).append(v)
-        if t.step % 50 == 0:
+        if t.step % 25 == 0:
             means = {k: round(float(np.mean(v)), 4) for k, v in sums.items()}
             log.info("%d %.0fs %s", t.step, time.monotonic() - start, means)
             sums = {}

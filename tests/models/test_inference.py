@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models import inference
 from models.errors import UserError
 from models.generator import DATA
 from models.inference import OrtNetwork, open_network, ort_providers
@@ -20,13 +21,55 @@ def fill(network: object, seed: int) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_runtimes_agree(name: str) -> None:
     pytest.importorskip("openvino")
-    nets = [open_network(DATA / name, "cpu", 2, r) for r in RUNTIMES]
+    nets = [open_network(DATA / name, "cpu", 2, r, "f32") for r in RUNTIMES]
     for n in nets:
         fill(n, 3)
         n.run()
     for key, a in nets[0].outputs.items():
         assert np.abs(a).max() > 0
         np.testing.assert_allclose(a, nets[1].outputs[key], rtol=2e-3, atol=2e-3 * np.abs(a).max())
+
+
+def test_half_precision_stays_close_in_what_is_painted() -> None:
+    pytest.importorskip("openvino")
+    for name in FILES[::2]:
+        full, half = (open_network(DATA / name, "cpu", 2, "openvino", p) for p in ("f32", "bf16"))
+        for n in (full, half):
+            fill(n, 3)
+            n.run()
+        if half.choice.precision == "f32":
+            assert "bf16" in half.choice.why
+        error = np.abs(full.outputs["painted"] - half.outputs["painted"])
+        assert np.percentile(error[..., :3], 99) < 6.0  # grey levels, on noise: far outside what it was trained for
+        assert np.percentile(error[..., 3], 99) < 0.04
+
+
+def test_precision_is_settled_by_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    cost = {"f32": 200, "bf16": 100}
+    now = [0]
+
+    class Timed:
+        def __init__(self, path: Path, asked: str, threads: int, why: str, precision: str) -> None:
+            self.precision, self.why = precision, why
+
+        def run(self) -> None:
+            now[0] += cost[self.precision]
+
+    monkeypatch.setattr(inference, "OpenVinoNetwork", Timed)
+    able = pytest.MonkeyPatch()
+    import openvino
+
+    for has, times, want in (("BF16", (200, 100), "bf16"), ("BF16", (100, 95), "f32"), ("", (200, 100), "f32")):
+        able.setattr(openvino.Core, "get_property", lambda *_, has=has: ["FP32", has])
+        cost["f32"], cost["bf16"] = times
+        assert inference._fastest(Path("n"), "cpu", 2, "auto", "", lambda: now[0]).precision == want
+    able.setattr(openvino.Core, "get_property", lambda *_: ["BF16"])
+    assert inference._fastest(Path("n"), "cpu", 2, "auto", "", None).precision == "f32"  # nothing to measure by
+    able.setattr(openvino.Core, "get_property", lambda *_: ["FP32"])
+    asked = inference._fastest(Path("n"), "cpu", 2, "bf16", "", None)
+    assert (asked.precision, asked.why) == ("f32", "bf16: this CPU does not have it")
+    able.undo()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -30,14 +30,35 @@ def shards(tmp_path: Path) -> Path:
 
 
 def step(t: Trainer, s: Shards) -> dict[str, float]:
-    return t.learn(augment(s.draw(t.rng, 2), t.rng, False), warm=400)
+    return t.learn(augment(s.draw(t.rng, 2, 1), t.rng, False), warm=400)
 
 
 def test_training_lowers_the_error(shards: Path, tmp_path: Path) -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     t, s = Trainer("eye", tmp_path, 1, 2e-3), Shards(shards, "eye")
     l1 = [step(t, s)["l1"] for _ in range(25)]
     assert np.mean(l1[-5:]) < 0.8 * np.mean(l1[:5])
+
+
+def test_the_critic_is_weighed_and_pulls(shards: Path, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    t, s = Trainer("eye", tmp_path, 1, 1e-3), Shards(shards, "eye")
+    t.step = 310
+    row = t.learn(augment(s.draw(t.rng, 2, 1), t.rng, False), warm=0)
+    assert row["features"] > 0
+    assert t.balance != 1.0
+    assert 0 < t.balance < 20
+
+
+def test_pairs_come_first_and_share_their_source(shards: Path) -> None:
+    b = Shards(shards, "eye").draw(np.random.default_rng(0), 3, 2)
+    assert b["owner"].tolist() == [0, 0, 1, 1, 2, 3, 4]
+    assert len(b["src"]) == 5
+    assert len(b["warp"]) == len(b["turn"]) == 7
+    torch.manual_seed(0)
+    a = augment(b, np.random.default_rng(1), True)
+    assert a["true"].shape == b["true"].shape
+    assert not torch.equal(a["src"], b["src"])
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(shards: Path, tmp_path: Path) -> None:
@@ -117,11 +138,25 @@ def test_losses_vanish_on_the_truth_and_grow_with_the_fault() -> None:
     w = losses.region(m)
     assert w.max() == pytest.approx(6.0)
     assert w.min() == 1
-    for loss in (losses.weighted_l1, losses.edges, losses.steadiness):
+    for loss in (losses.weighted_l1, losses.edges, losses.coarse_l1):
         assert loss(a, a, w) == 0
+    assert losses.steadiness(a, a, w, 1) == 0
+    assert losses.coarse_l1(a + 0.1, a, w) == pytest.approx(0.1, rel=1e-4)
+    stripes = torch.tensor([0.1, -0.1]).repeat(32)
+    assert losses.coarse_l1(a + stripes, a, w) < 1e-6  # what is a pixel aside is forgiven
+    blob = losses.within(m)
+    assert blob[0, 0, 32, 32] == 1
+    assert blob[0, 0, 4, 4] == 0
+    painted = torch.full((2, 4, 64, 64), 0.5)
+    assert losses.restraint(painted * (blob > 0), m) < losses.restraint(painted, m)
     assert losses.weighted_l1(a + 0.1, a, w) == pytest.approx(0.1, rel=1e-4)
     assert losses.edges(a + 0.1, a, w) < 1e-6
     b = torch.cat([a[:1], a[1:] + 0.2])
-    assert losses.steadiness(b, a, w) == pytest.approx(0.2, rel=1e-3)
+    assert losses.steadiness(b, a, w, 1) == pytest.approx(0.2, rel=1e-3)
     assert losses.sharpness(torch.nn.functional.avg_pool2d(a, 3, 1, 1), m) < 0.5 * losses.sharpness(a, m)
-    assert losses.critic_hinge(torch.full((1,), 2.0), torch.full((1,), -2.0)) == 0
+    one, seen = torch.ones(1, 1, 2, 2), torch.tensor([[[[1.0, 0], [0, 0]]]])
+    assert losses.critic_hinge(2 * one, -2 * one, seen) == 0
+    assert losses.critic_hinge(0 * one, 0 * one, seen) == 2
+    assert losses.over(torch.arange(4.0).view(1, 1, 2, 2), seen) == 0
+    x = torch.rand(1, 1, 2, 2, requires_grad=True)
+    assert losses.slope(3 * x, x, one) == pytest.approx(9.0)

@@ -1,0 +1,140 @@
+"""Crops in and out of a picture at an affine: sample one as bytes, lay a painted one over, one pass each.
+
+Pixel centres lie at integer coordinates. An affine (2, 3) float64 takes crop (x, y, 1) to picture (column, row), px.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.arrays import check, check_writable
+from kernels.jit import interpolating
+
+U8 = npt.NDArray[np.uint8]
+_RIM = 2  # crop px on each side that must be empty, so that the four-tap filter needs no bounds
+
+
+def cut(picture: U8, affine: npt.NDArray[np.float64], out: U8) -> None:
+    """Sample a crop bilinearly into the first channels of `out`; edge pixels are repeated beyond the borders.
+
+    picture (H, W, 3) uint8; out (S, S, C) uint8 with C >= 3, its other channels are left alone. A minifying affine
+    aliases. Raises TypeError or ValueError, naming the array.
+    """
+    check("picture", picture, (np.uint8,), (None, None, 3))
+    check("affine", affine, (np.float64,), (2, 3))
+    check("out", out, (np.uint8,), (None, None, None))
+    check_writable("out", out)
+    if out.shape[2] < 3:
+        raise ValueError(f"out: expected at least 3 channels, got {out.shape[2]}")
+    _cut(picture, affine, out)
+
+
+def lay_over(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[np.float64]) -> None:
+    """Lay premultiplied colour and cover over a picture, in place: picture * (1 - cover) + colour, rounded.
+
+    picture (H, W, 3) uint8; painted (S, S, 4) float32, colour 0..255 and cover 0..1, whose outer two rows and columns
+    are not drawn. Sampled by the Catmull-Rom cubic. Where the nearest four values are 0 the picture keeps
+    its bytes. Raises TypeError or ValueError, naming the array; a degenerate affine draws nothing.
+    """
+    check("picture", picture, (np.uint8,), (None, None, 3))
+    check_writable("picture", picture)
+    check("painted", painted, (np.float32,), (None, None, 4))
+    check("affine", affine, (np.float64,), (2, 3))
+    a, b, c, d = affine[0, 0], affine[0, 1], affine[1, 0], affine[1, 1]
+    det = a * d - b * c
+    if painted.shape[0] <= 2 * _RIM or painted.shape[1] <= 2 * _RIM or not abs(det) > 1e-9:
+        return
+    far_x, far_y = painted.shape[1] - 1, painted.shape[0] - 1
+    xs = [affine[0, 2] + a * x + b * y for x in (0, far_x) for y in (0, far_y)]
+    ys = [affine[1, 2] + c * x + d * y for x in (0, far_x) for y in (0, far_y)]
+    if not all(map(math.isfinite, (*xs, *ys))):
+        return
+    x0, y0 = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
+    x1 = min(picture.shape[1], math.ceil(max(xs)) + 1)
+    y1 = min(picture.shape[0], math.ceil(max(ys)) + 1)
+    if x1 <= x0 or y1 <= y0:
+        return
+    inverse = np.array([[d, -b, b * affine[1, 2] - d * affine[0, 2]], [-c, a, c * affine[0, 2] - a * affine[1, 2]]])
+    _lay_over(picture, painted, inverse / det, x0, y0, x1, y1)
+
+
+@interpolating
+def _cut(picture: Any, affine: Any, out: Any) -> None:
+    x_max, y_max = np.float32(picture.shape[1] - 1), np.float32(picture.shape[0] - 1)
+    i_max, j_max = max(picture.shape[1] - 2, 0), max(picture.shape[0] - 2, 0)
+    dx, dy = min(1, picture.shape[1] - 1), min(1, picture.shape[0] - 1)
+    zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            u = np.float32(affine[0, 0] * x + affine[0, 1] * y + affine[0, 2])
+            v = np.float32(affine[1, 0] * x + affine[1, 1] * y + affine[1, 2])
+            u = min(max(u, zero), x_max)
+            v = min(max(v, zero), y_max)
+            i, j = min(np.int64(u), i_max), min(np.int64(v), j_max)
+            fx, fy = u - np.float32(i), v - np.float32(j)
+            gx, gy = one - fx, one - fy
+            for c in range(3):
+                upper = picture[j, i, c] * gx + picture[j, i + dx, c] * fx
+                lower = picture[j + dy, i, c] * gx + picture[j + dy, i + dx, c] * fx
+                out[y, x, c] = np.uint8(upper * gy + lower * fy + half)
+
+
+@interpolating
+def _cubic(t: Any) -> Any:
+    """Catmull-Rom weights of the taps at -1, 0, 1, 2."""
+    h = np.float32(0.5)
+    t2 = t * t
+    t3 = t2 * t
+    return (
+        h * (np.float32(2.0) * t2 - t3 - t),
+        h * (np.float32(3.0) * t3 - np.float32(5.0) * t2 + np.float32(2.0)),
+        h * (np.float32(4.0) * t2 - np.float32(3.0) * t3 + t),
+        h * (t3 - t2),
+    )
+
+
+@interpolating
+def _lay_over(picture: Any, painted: Any, inverse: Any, left: int, top: int, last_x: int, last_y: int) -> None:
+    height, width = painted.shape[0], painted.shape[1]
+    low, zero, one, most = np.float32(_RIM), np.float32(0.0), np.float32(1.0), np.float32(255.0)
+    right, bottom = np.float32(width - 1 - _RIM), np.float32(height - 1 - _RIM)
+    half = np.float32(0.5)
+    flat = painted.reshape(-1)
+    pitch = np.uint64(4 * width)
+    for y in range(np.uint64(top), np.uint64(last_y)):
+        u_row = inverse[0, 1] * np.float64(y) + inverse[0, 2]
+        v_row = inverse[1, 1] * np.float64(y) + inverse[1, 2]
+        for x in range(np.uint64(left), np.uint64(last_x)):
+            u = np.float32(u_row + inverse[0, 0] * np.float64(x))
+            v = np.float32(v_row + inverse[1, 0] * np.float64(x))
+            if not (u >= low and v >= low and u < right and v < bottom):
+                continue
+            i, j = np.int32(u), np.int32(v)
+            near = np.uint64(j) * pitch + np.uint64(4) * np.uint64(i)
+            seen = zero
+            for c in range(np.uint64(8)):
+                seen = max(seen, max(abs(flat[near + c]), abs(flat[near + pitch + c])))
+            if seen == zero:
+                continue
+            x0, x1, x2, x3 = _cubic(u - np.float32(i))
+            y0, y1, y2, y3 = _cubic(v - np.float32(j))
+            k0 = near - pitch - np.uint64(4)
+            k1, k2, k3 = k0 + pitch, k0 + pitch + pitch, k0 + pitch + pitch + pitch
+            s3 = zero
+            for c in range(np.uint64(4)):
+                e = np.uint64(3) - c  # cover first
+                a, b, d = e + np.uint64(4), e + np.uint64(8), e + np.uint64(12)
+                s = (
+                    y0 * (x0 * flat[k0 + e] + x1 * flat[k0 + a] + x2 * flat[k0 + b] + x3 * flat[k0 + d])
+                    + y1 * (x0 * flat[k1 + e] + x1 * flat[k1 + a] + x2 * flat[k1 + b] + x3 * flat[k1 + d])
+                    + y2 * (x0 * flat[k2 + e] + x1 * flat[k2 + a] + x2 * flat[k2 + b] + x3 * flat[k2 + d])
+                    + y3 * (x0 * flat[k3 + e] + x1 * flat[k3 + a] + x2 * flat[k3 + b] + x3 * flat[k3 + d])
+                )
+                if c == np.uint64(0):
+                    s3 = one - min(max(s, zero), one)
+                else:
+                    picture[y, x, e] = np.uint8(min(max(np.float32(picture[y, x, e]) * s3 + s, zero), most) + half)
