@@ -8,6 +8,7 @@ import socket
 import sys
 
 from realtime.audio.devices import device_lines
+from realtime.audio.devices import why_unusable as why_unusable_sound
 from realtime.capture.camera import list_cameras
 from realtime.config import Config
 from realtime.machine import machine_card, usable_cores
@@ -50,6 +51,8 @@ def doctor() -> tuple[list[str], int]:
          "plug one in, or use --driver imagine or a video file")  # fmt: skip
     why = why_unusable()
     line(why is None, False, "virtual camera", f"{why}. {_vcam_todo()}; until then the preview page is used")
+    silent = why_unusable_sound()
+    line(silent is None, False, "sound devices", f"{silent}. Only --audio-out and --mouth mic need them")
     port = Config.port
     line(_port_free(port), False, f"port {port} for the preview page", f"taken; add --port {port + 1}")
     lines.append("everything needed is here" if not bad else f"{bad} needed things are missing")

@@ -52,7 +52,7 @@ class RemoteDriver:
             vmc.require_osc()
         else:
             bind = "127.0.0.1" if host.startswith("127.") else "0.0.0.0"
-            self._phone = (host, port) if host and host != "0.0.0.0" else None
+            self._phone = (_address(url, host), port) if host and host != "0.0.0.0" else None
         self._sender: str | None = None
         self._heard_ns = self._greeted_ns = clock.now_ns() - 2 * NS_PER_S
         self._closed = threading.Event()
@@ -135,6 +135,15 @@ class RemoteDriver:
             raise DriverError(f"driver {self.name}", f"the phone at {self._phone[0]} cannot be reached "
                               f"({error.strerror or error})",
                               "Use the address that the app shows") from None  # fmt: skip
+
+
+def _address(url: str, host: str) -> str:
+    """Return the IPv4 address of a name: packets carry addresses."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError:
+        raise DriverError(f"driver {url}", f"no machine called {host} is known",
+                          "Use the address that the app shows") from None  # fmt: skip
 
 
 def _split(url: str) -> tuple[str, str, int]:

@@ -82,6 +82,8 @@ def test_words_after_driver_and_output() -> None:
     for bad in ("vmc://:0", "vmc://:x", "vmc://:1/path"):
         with pytest.raises(DriverError, match="scheme://host:port"):
             RemoteDriver(bad, MonotonicClock(), lambda _: None)
+    with pytest.raises(DriverError, match="no machine called nowhere"):
+        RemoteDriver("ifacialmocap://nowhere.invalid", MonotonicClock(), lambda _: None)
     with pytest.raises(OutputError, match="host is missing"):
         VmcOutput("vmc://:39539")
     config = Config(output=("vmc://127.0.0.1:39539",))
