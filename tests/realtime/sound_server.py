@@ -66,8 +66,8 @@ class SoundServer:
 
     def spawn(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a program inside; it is ended with the server."""
-        # Sound servers and their clients run before everything else on a desktop too.
-        first = ("nice", "-n", "-15") if hasattr(os, "geteuid") and os.geteuid() == 0 else ()
+        # Sound servers and the threads of their clients run in real time on a desktop too (rtkit sees to it).
+        first = ("chrt", "-f", "20") if _may_run_in_real_time() else ()
         process = subprocess.Popen([*first, *command], env=self.environment, stdin=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL,
                                    **{"stdout": subprocess.DEVNULL, **options})  # type: ignore[call-overload]  # fmt: skip
@@ -86,3 +86,9 @@ class SoundServer:
                 process.wait(3)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _may_run_in_real_time() -> bool:
+    """Whether this machine lets us ask for real-time scheduling."""
+    trial = ["chrt", "-f", "20", "true"]
+    return shutil.which("chrt") is not None and subprocess.call(trial, stderr=subprocess.DEVNULL) == 0

@@ -60,20 +60,20 @@ def test_click_and_flash_arrive_together(tmp_path: Path, capsys: pytest.CaptureF
     flash, heard, arrived, report = play(tmp_path, SECONDS, 220.0)
     settled = slice(20, None)  # the lag is measured, and the delay slewed to it
     skew = (arrived - flash)[settled]
-    minutes = np.arange(len(skew)) / 60
-    drift = float(np.polyfit(minutes, skew, 1)[0])
+    third = len(skew) // 3
+    drift = float(np.median(skew[-third:]) - np.median(skew[:third]))
     audio = report["audio"]
     with capsys.disabled():
         sys.stdout.write(
             f"\n{len(skew)} clicks in {SECONDS:.0f} s: sound after flash {np.median(skew):+.1f} ms, 95 % within "
             f"{np.percentile(np.abs(skew), 95):.1f}, worst {skew[np.argmax(np.abs(skew))]:+.1f}, drift {drift:+.2f} ms "
-            f"a minute; flash {np.median(flash):.0f} ms, microphone {np.median(heard):+.1f} ms, far end "
+            f"from the first third to the last; flash {np.median(flash):.0f} ms, microphone {np.median(heard):+.1f} ms, far end "
             f"{np.median(arrived[settled]):.0f} ms; load {os.getloadavg()[0]:.1f}; {audio}\n"
         )
     assert len(skew) > 0.6 * (SECONDS - 15)
     assert np.percentile(np.abs(skew), 95) <= 20.0
     assert abs(np.median(skew)) <= 20.0
-    assert abs(drift * minutes[-1]) <= 10.0
+    assert abs(drift) <= 5.0
     assert audio["delay_ms"] == pytest.approx(report["apparent_lag_ms"], abs=15)
     assert set(audio["xruns_by_kind"]) >= {"input_overflow", "output_underflow"}
 
