@@ -67,8 +67,8 @@ def test_click_and_flash_arrive_together(tmp_path: Path, capsys: pytest.CaptureF
         sys.stdout.write(
             f"\n{len(skew)} clicks in {SECONDS:.0f} s: sound after flash {np.median(skew):+.1f} ms, 95 % within "
             f"{np.percentile(np.abs(skew), 95):.1f}, worst {skew[np.argmax(np.abs(skew))]:+.1f}, drift {drift:+.2f} ms "
-            f"from the first third to the last; flash {np.median(flash):.0f} ms, microphone {np.median(heard):+.1f} ms, far end "
-            f"{np.median(arrived[settled]):.0f} ms; load {os.getloadavg()[0]:.1f}; {audio}\n"
+            f"from first third to last; flash {np.median(flash):.0f} ms, microphone {np.median(heard):+.1f} ms, "
+            f"far end {np.median(arrived[settled]):.0f} ms; load {os.getloadavg()[0]:.1f}; {audio}\n"
         )
     assert len(skew) > 0.6 * (SECONDS - 15)
     assert np.percentile(np.abs(skew), 95) <= 20.0
