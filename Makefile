@@ -54,7 +54,11 @@ test-gpu: setup
 cuda-compile:
 	for a in 75 80 86 89 90 100; do nvcc -cubin -arch=sm_$$a -std=c++14 -fmad=false kernels/map_texture.cu -o $${TMPDIR:-/tmp}/map_$$a.cubin || exit 1; done
 
-test-vcam test-obs:
+# A real v4l2loopback in an emulated Debian: installs Debian's packages when it may, else says which are missing.
+test-vcam: setup
+	$(BIN)/python tests/vm/machine.py $(ARGS)
+
+test-obs:
 	@echo "make $@ has no work yet: it belongs to an issue that is still open"; exit 2
 
 # A real sound server without hardware (Debian: apt install pulseaudio pulseaudio-utils libasound2-plugins libportaudio2).

@@ -36,9 +36,9 @@ class Config:
                        "ifacialmocap://PHONE (a phone's tracking), `imagine`, or auto (the first camera, else imagine)",
                        metavar="auto|INDEX|FILE|imagine|URL")  # fmt: skip
     source: str = flag("", "the picture to animate (default: a public-domain portrait)", metavar="IMAGE")
-    output: tuple[str, ...] = flag(("auto",), "where pictures go; may be given several times: vcam, preview, null, a "
-                                   "video file, udp://host:port, vmc://host:39539 (the driver's expression as "
-                                   "numbers), or auto (virtual camera, else the preview page)",
+    output: tuple[str, ...] = flag(("auto",), "where pictures go; may be given several times: vcam (or vcam:DEVICE), "
+                                   "preview, null, a video file, udp://host:port, vmc://host:39539 (the driver's "
+                                   "expression as numbers), or auto (virtual camera, else the preview page)",
                                    metavar="auto|vcam|preview|null|FILE.mp4|udp://..|vmc://..",
                                    repeat=True)  # fmt: skip
     overwrite: bool = flag(False, "replace an output file that exists")
@@ -48,6 +48,9 @@ class Config:
                             low=64, high=4096)  # fmt: skip
     canvas: tuple[int, int] | None = flag(None, "fixed picture size for calls, e.g. 1280x720; the rest is filled with "
                                           "the blurred picture", metavar="WxH")  # fmt: skip
+    vcam_format: Literal["auto", "i420", "nv12", "yuyv", "uyvy"] = flag(
+        "auto", "pixel format of the virtual camera; auto: i420, or what the device is fixed to",
+        choices=("auto", "i420", "nv12", "yuyv", "uyvy"))  # fmt: skip
     generator: Literal["live", "off"] = flag("live", "network that paints mouth interior and lids, or geometry alone",
                                              choices=("live", "off"))  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = flag("auto", "where the networks run", choices=("auto", "cpu", "cuda"))

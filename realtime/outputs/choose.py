@@ -28,8 +28,10 @@ def choose_outputs(config: Config, notices: Notices, page: Callable[[], Output])
             outputs.append(NullOutput())
         elif word == "preview":
             outputs.append(page())
-        elif word == "vcam":
-            outputs.append(VcamOutput(config))
+        elif word == "vcam" or word.startswith("vcam:"):
+            vcam = VcamOutput(config, word[5:] or None)
+            vcam.check()
+            outputs.append(vcam)
         elif word.startswith("udp://"):
             outputs.append(UdpOutput(word, config))
         elif word.startswith("vmc://"):
