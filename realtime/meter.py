@@ -119,6 +119,11 @@ class Meter:
         """The smoothed latency in ns, 0 before the first hand-over."""
         return int(self._latency_ns or 0)
 
+    @property
+    def lag_ms(self) -> float:
+        """How far the picture is behind the driver; until motion has been measured, the latency is the best guess."""
+        return self.lag.ms if self.lag.ms is not None else self.running_latency_ns / NS_PER_MS
+
     def gauge(self, name: str, read: Callable[[], Any]) -> None:
         """Add a figure that is kept elsewhere to every snapshot; `read` is called from any thread and must not wait."""
         self._gauges[name] = read

@@ -28,6 +28,7 @@ from realtime.live import LiveRun
 from realtime.machine import machine_card, resident_mb, versions
 from realtime.meter import Meter
 from realtime.notices import Notice, Notices, log_notice
+from realtime.obs import ObsSync, follow_lag
 from realtime.offline import OfflineRun
 from realtime.outputs.base import Output, Stream
 from realtime.outputs.choose import choose_outputs
@@ -96,6 +97,7 @@ class Engine:
         driver, stages = self._prepare()
         opened: list[Output] = []
         audio: AudioSession | None = None
+        sync: ObsSync | None = None
         complete = False
         try:
             meter = self._meter
@@ -112,6 +114,7 @@ class Engine:
                 output.open(stream)
                 opened.append(output)
                 self._notices(Notice("note", f"sending to {output.name}"))
+            sync = follow_lag(config, meter, self._notices)
             if config.pace == "live":
                 self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices,
                                         self.controls)  # fmt: skip
@@ -123,8 +126,9 @@ class Engine:
             self._check_result(driver)
             complete = True
         finally:
-            if audio is not None:
-                audio.close()
+            for follower in (audio, sync):
+                if follower is not None:
+                    follower.close()
             driver.close()
             if self._wardrobe is not None:
                 self._wardrobe.close(config.join_s)
@@ -210,9 +214,7 @@ class Engine:
         delay: Delay = "auto" if config.audio_delay == "off" else config.audio_delay
         audio = AudioSession(config.audio_in, out, delay, self._clock, self._notices, buffer_ms=config.audio_buffer)
         meter.gauge("audio", lambda: audio.figures)
-        # Until motion has been measured, the latency is the best guess.
-        meter.on_tick(lambda: audio.follow(meter.lag.ms if meter.lag.ms is not None
-                                           else meter.running_latency_ns / NS_PER_MS))  # fmt: skip
+        meter.on_tick(lambda: audio.follow(meter.lag_ms))
         heard, goes = audio.figures["input"], audio.figures["output"]
         self._notices(Notice("note", f"sound: {heard}" + (f" to {goes}, delayed" if goes else " moves the mouth")))
         if config.mouth != "mic":

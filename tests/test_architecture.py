@@ -17,7 +17,8 @@ MAY_USE = {
     "realtime": {"realtime", "models", "kernels"},
     "benchmarks": {"benchmarks", "realtime", "models", "kernels"},
 }
-OPTIONAL = {"pyvirtualcam", "sounddevice", "pythonosc", "cupy", "dlib", "face_recognition_models", "torch"}
+OPTIONAL = {"pyvirtualcam", "obsws_python", "sounddevice", "pythonosc", "cupy", "dlib", "face_recognition_models",
+            "torch"}  # fmt: skip
 
 
 def sources() -> list[Path]:

@@ -334,7 +334,7 @@ def test_vcam_says_what_is_wrong_before_any_model_is_loaded(
     monkeypatch.setattr("realtime.outputs.loopback.find_loopbacks", lambda: devices)
     word = "vcam" if wanted is None else f"vcam:{wanted}"
     with pytest.raises(OutputError) as caught:
-        choose_outputs(Config(output=(word,)), Said(), dict, lambda: None)
+        choose_outputs(Config(output=(word,)), Said(), NullOutput)
     assert why in caught.value.why
     assert hint in caught.value.hint
 

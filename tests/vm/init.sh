@@ -9,17 +9,17 @@ while read -r module; do insmod "/modules/$module" || echo "insmod $module faile
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,ro,cache=loose root /low || echo "9p failed"
 mount -t tmpfs tmpfs /up
 mkdir /up/upper /up/work
-mount -t overlay -o lowerdir=/low,upperdir=/up/upper,workdir=/up/work overlay /root || echo "overlay failed"
-for name in proc sys dev; do mount --move /$name /root/$name; done
-mkdir -p /root/dev/shm /root/dev/pts /root/run/share
-mount -t tmpfs tmpfs /root/dev/shm
-mount -t devpts devpts /root/dev/pts
-mount -t tmpfs tmpfs /root/tmp
-mount -t tmpfs tmpfs /root/run
-mkdir -p /root/run/share
-mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 share /root/run/share || echo "share failed"
+mount -t overlay -o lowerdir=/low,upperdir=/up/upper,workdir=/up/work overlay /machine || echo "overlay failed"
+for name in proc sys dev; do mount --move /$name /machine/$name; done
+mkdir -p /machine/dev/shm /machine/dev/pts /machine/run/share
+mount -t tmpfs tmpfs /machine/dev/shm
+mount -t devpts devpts /machine/dev/pts
+mount -t tmpfs tmpfs /machine/tmp
+mount -t tmpfs tmpfs /machine/run
+mkdir -p /machine/run/share
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288 share /machine/run/share || echo "share failed"
 ifconfig lo 127.0.0.1 up
-chroot /root /bin/sh /run/share/job.sh < /root/dev/null 2>&1
-echo $? > /root/run/share/rc
+chroot /machine /bin/sh /run/share/job.sh < /machine/dev/null 2>&1
+echo $? > /machine/run/share/rc
 sync
 poweroff -f

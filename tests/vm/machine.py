@@ -39,14 +39,14 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def missing() -> list[str]:
-    """Return the Debian packages of `PACKAGES` that are not installed."""
+def missing(packages: Sequence[str]) -> list[str]:
+    """Return those of the Debian `packages` that are not installed."""
     if shutil.which("dpkg-query") is None:
         raise CannotRunError("this is not a Debian system (no dpkg); run it in a Debian 12 machine or container")
-    lines = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES], check=False,
+    lines = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages], check=False,
                            capture_output=True, text=True).stdout.split("\n")  # fmt: skip
     here = {line.split()[0] for line in lines if line.endswith(" installed")}
-    return [package for package in PACKAGES if package not in here]
+    return [package for package in packages if package not in here]
 
 
 def install(packages: Sequence[str]) -> None:
@@ -112,7 +112,7 @@ def make_initramfs(version: str, modules: Sequence[str], target: Path) -> None:
     """Write the initramfs: busybox, the modules, and `init.sh`."""
     with tempfile.TemporaryDirectory(prefix="initramfs-") as folder:
         here = Path(folder)
-        for name in ("bin", "modules", "proc", "sys", "dev", "low", "up", "root"):
+        for name in ("bin", "modules", "proc", "sys", "dev", "low", "up", "machine"):
             (here / name).mkdir()
         shutil.copy("/bin/busybox", here / "bin/busybox")
         shutil.copy(Path(__file__).with_name("init.sh"), here / "init")
@@ -160,7 +160,7 @@ PORTABLE = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "OPENBLAS_NUM
 
 def prepare(work: Path, share: Path) -> str:
     """Get packages, module and compiled kernels ready; return the kernel version."""
-    install(missing())
+    install(missing(PACKAGES))
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["vcam"]
     if importlib.util.find_spec("pyvirtualcam") is None:
         pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check"]

