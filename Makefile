@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 ARGS ?=
 
-.PHONY: setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio
+.PHONY: test-browser setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio
 
 setup: $(STAMP)
 
@@ -23,6 +23,12 @@ live: setup
 
 test: setup
 	$(BIN)/python -m pytest tests $(ARGS)
+
+# The control page in real Chromium; installs it where apt-get may.
+test-browser: setup
+	command -v chromedriver >/dev/null || apt-get install -y -q --no-install-recommends chromium chromium-driver || \
+	  echo "install chromium and chromium-driver, then run make test-browser again"
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: setup
 	$(BIN)/python -m ruff check .

@@ -220,3 +220,20 @@ def test_a_source_that_cannot_be_used_leaves_the_old_one(run: Live, client: http
     before = client.get("/api/state").json()["source"]
     assert client.post("/api/sources/" + "0" * 32 + "/use").status_code == 404
     assert client.get("/api/state").json()["source"] == before
+
+
+def test_openapi_file_is_what_the_server_says() -> None:
+    """Routes, parameters, fields and answers agree; how the framework's version words them may differ."""
+    from realtime.preview.openapi import document
+
+    def essence(text: str) -> dict[str, object]:
+        found = json.loads(text)
+        return {
+            "routes": {path: {method: (sorted(p["name"] for p in route.get("parameters", [])),
+                                       sorted(route["responses"])) for method, route in methods.items()} for path, methods in found["paths"].items()},
+            "fields": {name: sorted(schema.get("properties", {})) for name, schema in
+                       found["components"]["schemas"].items() if not name.startswith(("HTTP", "Validation"))},
+        }  # fmt: skip
+
+    kept = (Path(__file__).parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert essence(kept) == essence(document()), "run python -m realtime.preview.openapi docs/openapi.json"
