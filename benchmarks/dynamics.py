@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.dynamics_imagine import compare
-from benchmarks.dynamics_live import apparent_lags
+from benchmarks.dynamics_live import PACED_MS, apparent_lags, paced_lags
 from benchmarks.dynamics_measures import (
     HORIZONS_MS,
     LIVE_MS,
@@ -162,7 +162,9 @@ def live(clip: Path | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = clip or own_clip(Path(folder))
         frames, fps = read_clip(path, round(_LIVE_S * 30))
-        return {"clip": path.name, **apparent_lags(frames, fps, Config(size=384, generator="off"))}
+        config = Config(size=384, generator="off")
+        paced = paced_lags(frames, fps, config, PACED_MS)
+        return {"clip": path.name, "paced_ms": paced, **apparent_lags(frames, fps, config)}
 
 
 if __name__ == "__main__":

@@ -16,12 +16,17 @@ from benchmarks.latency import Recorder, best_shift_ms
 from models.face import F64, U8
 from models.rotation import log
 from models.tracking import FaceTracker
-from realtime.clock import NS_PER_MS, NS_PER_S, MonotonicClock
+from realtime.assembly import assemble
+from realtime.clock import NS_PER_MS, NS_PER_S, FakeClock, MonotonicClock
 from realtime.config import Config
+from realtime.meter import Meter
+from realtime.notices import log_notice
+from realtime.performer import Performer
 from realtime.pipeline import run
 from realtime.types import Frame
 
 EXTRA_MS = (0, 30, 60, 100)
+PACED_MS = (20, 30, 60, 100)
 LOOKAHEADS: tuple[float | str, ...] = (0.0, "auto")
 
 
@@ -82,4 +87,30 @@ def apparent_lags(pictures: list[U8], fps: float, config: Config) -> dict[str, A
             out[f"extra_{extra}_lookahead_{lookahead}"] = {
                 "apparent_lag_ms": lag, "latency_ms": report["latency_ms"], "dropped": report["dropped"],
             }  # fmt: skip
+    return out
+
+
+def paced_lags(pictures: list[U8], fps: float, config: Config, latencies_ms: tuple[int, ...]) -> dict[str, Any]:
+    """Apparent lag, ms, of the engine's own stages when every frame takes exactly so long: no machine's mood in it.
+
+    Real tracking, prediction, transfer and rendering, then the pictures are tracked; only the clock is made.
+    """
+    at, driver_turns = turns(pictures)
+    stamps = [round(i * NS_PER_S / fps) for i in range(len(pictures))]
+    theirs = np.array([stamps[i] for i in at]) / 1e6
+    out: dict[str, Any] = {}
+    for latency in latencies_ms:
+        for lookahead in (0, latency):
+            chosen: Any = {"pace": "live", "neutral": "first", "lookahead": float(lookahead)}
+            stages = assemble(Config(**{**config.__dict__, **chosen}), log_notice, pictures=True)
+            performer = Performer(stages, Config(**{**config.__dict__, **chosen}), Meter(FakeClock()), log_notice)
+            shown = []
+            for i, rgb in enumerate(pictures):
+                seen = performer.track(Frame(i, stamps[i], rgb))
+                shown.append(performer.show(seen, stamps[i]).rgb)
+            stages.close()
+            mine, output_turns = turns(shown)
+            ours = np.array([stamps[i] for i in mine]) / 1e6 + latency
+            lag = best_shift_ms((theirs, driver_turns), (ours, output_turns))
+            out[f"latency_{latency}_lookahead_{lookahead}"] = lag
     return out
