@@ -1,7 +1,7 @@
 """The engine under test, run as a program of its own: flashes at full seconds, and takes the sound along.
 
-python sound_engine.py SECONDS LATE_MS REPORT.json -> one JSON line per flash handed over: {"ns": ..}; the camera is
-late by LATE_MS, as a slow one is, and says so in its stamps.
+python sound_engine.py SECONDS LATE_MS REPORT.json -> a JSON line per flash handed over, {"ns": ..}, and one a second
+with the gaps in the sound so far, {"second": .., "gaps": ..}; the camera is late by LATE_MS, and says so in its stamps.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -86,5 +87,12 @@ if __name__ == "__main__":
         audio_buffer=80.0,
         report=path,
     )
-    Engine(config, driver=Flashes(int(late_ms * 1e6)), outputs=[Eye()], clock=MonotonicClock(),
-           assemble=assembler(fake_stages(FakeTracker(delay_s=0.01), predictor=FakePredictor()))).run()  # fmt: skip
+    engine = Engine(config, driver=Flashes(int(late_ms * 1e6)), outputs=[Eye()], clock=MonotonicClock(),
+                    assemble=assembler(fake_stages(FakeTracker(delay_s=0.01), predictor=FakePredictor())))  # fmt: skip
+
+    def second(figures: dict[str, Any]) -> None:
+        audio = figures["audio"]
+        sys.stdout.write(json.dumps({"second": time.monotonic_ns(), "gaps": audio["xruns"] + audio["starved"]}) + "\n")
+        sys.stdout.flush()
+
+    engine.run(second)
