@@ -147,7 +147,8 @@ class Meter:
             counts = dict(self._counts)
             latency, total = self._latency.last(count), self._latency.total
             stages = {name: samples.last(count) for name, samples in self._stages.items()}
-        return {**counts, "latency_ms": percentiles(latency), "latencies_ms": [round(x, 2) for x in latency],
+        gauges = {name: read() for name, read in self._gauges.items()}
+        return {**gauges, **counts, "latency_ms": percentiles(latency), "latencies_ms": [round(x, 2) for x in latency],
                 "latencies_total": total,
                 "stages_ms": {name: percentiles(samples) for name, samples in stages.items()}}  # fmt: skip
 

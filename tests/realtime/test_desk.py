@@ -228,12 +228,23 @@ def test_openapi_file_is_what_the_server_says() -> None:
 
     def essence(text: str) -> dict[str, object]:
         found = json.loads(text)
-        return {
-            "routes": {path: {method: (sorted(p["name"] for p in route.get("parameters", [])),
-                                       sorted(route["responses"])) for method, route in methods.items()} for path, methods in found["paths"].items()},
-            "fields": {name: sorted(schema.get("properties", {})) for name, schema in
-                       found["components"]["schemas"].items() if not name.startswith(("HTTP", "Validation"))},
-        }  # fmt: skip
+        routes = {
+            f"{method} {path}": (sorted(p["name"] for p in route.get("parameters", [])), sorted(route["responses"]))
+            for path, methods in found["paths"].items()
+            for method, route in methods.items()
+        }
+        schemas = found["components"]["schemas"].items()
+        ours = {name: sorted(s.get("properties", {})) for name, s in schemas if not name.startswith(("HTTP", "Valid"))}
+        return {"routes": routes, "fields": ours}
 
     kept = (Path(__file__).parents[2] / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert essence(kept) == essence(document()), "run python -m realtime.preview.openapi docs/openapi.json"
+
+
+def test_the_framework_is_loaded_only_to_serve_the_page() -> None:
+    import subprocess
+    import sys
+
+    code = ("import sys, realtime.session, realtime.preview.server\n"
+            "assert not {'fastapi', 'uvicorn', 'pydantic', 'websockets'} & set(sys.modules)")  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], timeout=60)
