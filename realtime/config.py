@@ -70,7 +70,7 @@ class Config:
     obs: str = flag("", "keep the microphone of this OBS Studio in step with the picture", metavar="ws://HOST:4455")
     obs_password: str = flag("", "password of that OBS (better: the variable FACEANIME_OBS_PASSWORD)", metavar="TEXT")
     obs_mic: str = flag("", "name of the microphone in OBS (default: the only one)", metavar="NAME")
-    obs_extra: float = flag(200.0, "ms between the engine's hand-over and the picture in OBS", metavar="MS", low=-950.0,
+    obs_extra: float = flag(150.0, "ms between the engine's hand-over and the picture in OBS", metavar="MS", low=-950.0,
                             high=5000.0)  # fmt: skip
     # Time.
     pace: Pace = flag("live", "live: newest frame wins, steady rate; offline: one picture for each driver frame, no "

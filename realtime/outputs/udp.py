@@ -42,8 +42,10 @@ class UdpOutput:
         self._width, self._height = stream.width + stream.width % 2, stream.height + stream.height % 2
         query = "&" if "?" in self._url else "?"
         try:
+            # A packet that says its length need not wait for the next one: a reader sees it a whole period earlier.
             self._container = av.open(f"{self._url}{query}pkt_size={_PACKET_BYTES}", "w", format="mpegts",
-                                      options={"muxdelay": "0", "muxpreload": "0", "flush_packets": "1"})  # fmt: skip
+                                      options={"flush_packets": "1", "max_delay": "0",
+                                               "omit_video_pes_length": "0"})  # fmt: skip
             self._video = self._container.add_stream("libx264", rate=stream.fps)
             context = self._video.codec_context
             self._video.width, self._video.height, self._video.pix_fmt = self._width, self._height, "yuv420p"

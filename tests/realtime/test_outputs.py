@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -241,6 +242,28 @@ def test_udp_stream_can_be_decoded() -> None:
     reader.join(5)
     assert got
     assert got[0][48, 8].tolist() == pytest.approx([255, 0, 0], abs=12)
+
+
+def test_udp_packets_say_their_length() -> None:
+    """A picture whose packet has no length is held back by every reader until the next one begins."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reader:
+        reader.bind(("127.0.0.1", 0))
+        reader.settimeout(5)
+        out = UdpOutput(f"udp://127.0.0.1:{reader.getsockname()[1]}", Config())
+        out.open(Stream(128, 96, Fraction(30), FakeClock()))
+        lengths: list[int] = []
+        for i in range(5):
+            out.send(composite(bars(), i))
+        out.close(True)
+        reader.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while data := reader.recv(65536):
+                for start in range(0, len(data), 188):
+                    at = data.find(b"\0\0\1\xe0", start, start + 188)  # the header of a video packet
+                    if at >= 0:
+                        lengths.append(int.from_bytes(data[at + 4 : at + 6], "big"))
+    assert len(lengths) == 5
+    assert min(lengths) > 0
 
 
 def test_vcam_without_package_or_device_names_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
