@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 import kernels
-from benchmarks.kernel_bench import Bench, Work, once
+from benchmarks.kernel_bench import Bench, Time, Work, once
 from benchmarks.kernel_rivals import literal_flat, naive_flat, other_renderer, warp_per_triangle
 from kernels import cpu, reference, texture
 from kernels.synthetic import dense_head, head_mesh
@@ -27,6 +27,11 @@ def picture(size: int) -> Any:
 def cores() -> int:
     """Return how many threads the kernels were given."""
     return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def ratios(name: str, over: Time, under: Time) -> dict[str, Any]:
+    """Return the ratio of the medians and that of the fastest calls."""
+    return {name: over.p50 / under.p50, f"{name}_least": over.least / under.least}
 
 
 def flat_rows(bench: Bench, mesh: str, size: int, literal: bool, check: bool) -> None:
@@ -58,12 +63,13 @@ def flat_rows(bench: Bench, mesh: str, size: int, literal: bool, check: bool) ->
                   moved * (2 if backend == "map_texture" else 1), error if "naive" not in backend else None, slow,
                   mesh=mesh)  # fmt: skip
     if literal:
-        ms, drawn = once(lambda: literal_flat(colours, exact, triangles, size, size))
+        there, drawn = once(lambda: literal_flat(colours, exact, triangles, size, size))
         assert np.abs(np.floor(drawn + 0.5) - out).max() <= 1
-        again, _ = once(lambda: literal_flat(colours, source.astype(np.float64), triangles, size, size))
-        both = (ms + again) / times["map_texture"]
-        bench.add("render", "flat", size, "literal python", ms, moved, None, slow, mesh=mesh,
-                  ours_is_faster=ms / times["numba"], both_poses_faster=both)  # fmt: skip
+        here, _ = once(lambda: literal_flat(colours, source.astype(np.float64), triangles, size, size))
+        both = Time(here.p50 + there.p50, here.least + there.least)
+        bench.add("render", "flat", size, "literal python", there, moved, None, slow, mesh=mesh,
+                  **ratios("ours_is_faster", there, times["numba"]),
+                  **ratios("both_poses_faster", both, times["map_texture"]))  # fmt: skip
 
 
 def map_rows(bench: Bench, mesh: str, size: int, check: bool) -> None:
@@ -111,7 +117,9 @@ def map_rows(bench: Bench, mesh: str, size: int, check: bool) -> None:
         wrong = {"map+resample": sampled, "map": error, "composite": mixed, "map+composite": mixed}
         for op, ms in times.items():
             backend = f"{'opencv' if 'remap' in op else 'numba'} x{threads}"
-            against = {"against_remap": ms / times["remap same area"]} if op == "map+resample" else {}
+            against: dict[str, Any] = (
+                ratios("against_remap", ms, times["remap same area"]) if op == "map+resample" else {}
+            )
             bench.add(op, "textured", size, backend, ms, moved[op], wrong.get(op), slow if op == "map" else None,
                       mesh=mesh, covered_px=covered, **against)  # fmt: skip
     cv2.setNumThreads(found)
@@ -121,7 +129,7 @@ def map_rows(bench: Bench, mesh: str, size: int, check: bool) -> None:
             "warp": functools.partial(warp_per_triangle, image, source, target, triangles, np.empty_like(image)),
         })  # fmt: skip
         bench.add("warp per triangle", "textured", size, "opencv", both["warp"], mesh=mesh,
-                  ours_is_faster=both["warp"] / both["ours"])  # fmt: skip
+                  **ratios("ours_is_faster", both["warp"], both["ours"]))  # fmt: skip
     colours = reference.vertex_colours(image, source).astype(np.float32)
     drawings: dict[str, Work] = {"numba": functools.partial(texture.render_gouraud, target, colours, triangles, out)}
     other = other_renderer(target, triangles, colours, size)
@@ -129,7 +137,7 @@ def map_rows(bench: Bench, mesh: str, size: int, check: bool) -> None:
         drawings[other[0]] = other[1]
     times = bench.compare(drawings)
     for backend, ms in times.items():
-        more = {} if backend == "numba" else {"ours_is_faster": ms / times["numba"]}
+        more: dict[str, Any] = {} if backend == "numba" else ratios("ours_is_faster", ms, times["numba"])
         bench.add("render", "gouraud", size, backend, ms, size * size * 3, mesh=mesh, **more)
 
 

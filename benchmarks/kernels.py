@@ -20,14 +20,22 @@ from kernels import gpu
 SIZES = (128, 256, 512, 1024)
 
 
-def cpu_rows(bench: Bench, sizes: tuple[int, ...], quick: bool) -> None:
+def cpu_rows(bench: Bench) -> None:
     """Add every row of the CPU backend."""
-    for size in sizes:
+    for size in SIZES:
         flat_rows(bench, "live", size, literal=size <= 256, check=True)
         map_rows(bench, "live", size, check=True)
-        flat_rows(bench, "dense", size, literal=size == 128 and not quick, check=size == 128)
+        flat_rows(bench, "dense", size, literal=size == 128, check=size == 128)
         map_rows(bench, "dense", size, check=size == 128)
     network_rows(bench, 512)
+    frame_row(bench, 512)
+
+
+def target_rows(bench: Bench) -> None:
+    """Add only the rows that `targets` speaks of."""
+    flat_rows(bench, "live", 256, literal=True, check=True)
+    flat_rows(bench, "dense", 128, literal=True, check=False)
+    map_rows(bench, "live", 512, check=True)
     frame_row(bench, 512)
 
 
@@ -36,11 +44,13 @@ def targets(rows: list[Row]) -> list[dict[str, Any]]:
     found = []
 
     def add(name: str, field: str, limit: float, least: bool, **wanted: Any) -> None:
-        values = [r[field] for r in rows if all(r.get(k) == v for k, v in wanted.items()) and field in r]
+        alone = "ms_least" if field == "ms_p50" else f"{field}_least"
+        values = [(r[field], r[alone]) for r in rows if all(r.get(k) == v for k, v in wanted.items()) and field in r]
         if values:
-            value = min(values) if least else max(values)
-            met = value >= limit if least else value <= limit
-            found.append({"name": name, "measured": value, "limit": limit, "met": met})
+            value, undisturbed = min(values) if least else max(values)
+            met, could = (v >= limit if least else v <= limit for v in (value, undisturbed))
+            found.append({"name": name, "measured": value, "limit": limit, "met": met,
+                          "measured_least": undisturbed, "met_by_least": could})  # fmt: skip
 
     flat, textured = {"op": "render", "mode": "flat"}, {"mode": "textured", "mesh": "live", "size": 512}
     literal = {**flat, "backend": "literal python"}
@@ -65,7 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, add_help=False)
     parser.add_argument("--pictures", type=Path, help="also draw the modes and the scaling plot into this folder")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--quick", action="store_true", help="sizes 128 and 256 only")
+    parser.add_argument("--quick", action="store_true", help="only the rows with a promised figure")
     ours, rest = parser.parse_known_args()
     arguments = harness.arguments(f"{__doc__}", rest)
     cupy, why = None, "asked for"
@@ -79,20 +89,20 @@ def main() -> int:
                 return 2
     got = "cpu" if cupy is None else "cuda" if ours.device == "cuda" else "cpu and cuda"
     sys.stdout.write(f"device: asked {ours.device}, got {got} ({why})\n")
-    sizes = SIZES[:2] if ours.quick else SIZES
     load = os.getloadavg() if hasattr(os, "getloadavg") else None
     bench = Bench()
     if ours.device != "cuda":
-        cpu_rows(bench, sizes, ours.quick)
+        (target_rows if ours.quick else cpu_rows)(bench)
     if cupy is not None:
-        cuda_rows(bench, cupy, sizes)
+        cuda_rows(bench, cupy, SIZES[1:2] if ours.quick else SIZES)
     without = kernel_rivals.missing()
     if without:
         sys.stdout.write(f"no row of another CPU renderer: {without}\n")
     verdicts = targets(bench.rows)
     for verdict in verdicts:
-        word = "met" if verdict["met"] else "MISSED"
-        sys.stdout.write(f"{word:6s} {verdict['name']}: {verdict['measured']:.3g} (limit {verdict['limit']:g})\n")
+        word = "met" if verdict["met"] else "met by the fastest call" if verdict["met_by_least"] else "MISSED"
+        sys.stdout.write(f"{word}: {verdict['name']}: {verdict['measured']:.3g}, fastest call "
+                         f"{verdict['measured_least']:.3g} (limit {verdict['limit']:g})\n")  # fmt: skip
     if ours.pictures:
         from benchmarks.kernel_pictures import pictures
 
@@ -100,7 +110,7 @@ def main() -> int:
     harness.save(arguments.report, {
         "device": {"asked": ours.device, "got": got}, "rows": bench.rows, "targets": verdicts,
         "memcpy_gbps": bench.memcpy_gbps, "load_average": load, "threads": cores(), "left_out": without,
-        "timing": f"least of {bench.rounds} rounds' medians, works in turns",
+        "timing": f"ms_p50: least of {bench.rounds} rounds' medians, works in turns; ms_least: fastest call",
     })  # fmt: skip
     return 0
 

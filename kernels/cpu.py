@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from kernels import bands, coverage, fused, mapping, raster, sampling, shade
 from kernels.arrays import check, check_size, check_writable, raise_bad_triangle
-from kernels.workers import MANY_TRIANGLES, band_shift, first_bad, parallel_region, worker_count, worth
+from kernels.workers import MANY_TRIANGLES, band_shift, first_bad, parallel_region, worth
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
@@ -54,7 +54,7 @@ def render_map(
     Interpolation is affine, which is exact here because the camera is weak-perspective. Top-left fill rule on vertices
     snapped to 1/4096 px; strictly larger z wins, so the earlier triangle keeps a tie. Triangles with a NaN, infinite or
     farther than 131,072 px vertex and triangles without area are not drawn. `winding` draws only the triangles that
-    run that way round on the screen; `threads` None takes every core Numba was given. `out` is reused and returned.
+    run that way round on the screen; `threads` None takes the cores that repay their start. `out` is reused, returned.
     Raises TypeError or ValueError, naming the array.
     """
     check_size(height, width)
@@ -84,9 +84,12 @@ def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: in
     _check_picture(person.shape)
     check("out", out, (np.uint8,), (height, width, 3))
     check_writable("out", out)
-    workers = worker_count(threads)
+    workers = worth(threads, height * width, 0)
     if out is not plate:
         np.copyto(out, plate)
+    if workers == 1:
+        sampling.compose_band(person, plate, map_.xy, map_.triangle, out)
+        return out
     with parallel_region():
         sampling.compose(person, plate, map_.xy, map_.triangle, workers, out)
     return out
@@ -183,7 +186,10 @@ def resample(
     _check_map(map_, height, width, "map_")
     check("out", out, (image.dtype.type,), (height, width, image.shape[2]))
     check_writable("out", out)
-    workers = worker_count(threads)
+    workers = worth(threads, height * width, 0)
+    if workers == 1:
+        sampling.resample_band(image, map_.xy, map_.triangle, out)
+        return out
     with parallel_region():
         sampling.resample(image, map_.xy, map_.triangle, workers, out)
     return out

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from meshes import KINDS, random_mesh
 
 import kernels
-from kernels import cpu, reference
+from kernels import cpu, reference, texture
 from kernels.synthetic import dense_head, head_mesh
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -284,23 +284,57 @@ def test_strided_and_integer_meshes_are_taken_by_map_texture() -> None:
     np.testing.assert_array_equal(plain[1], strided[1])
 
 
-def test_the_published_size_of_mesh() -> None:
-    vertices, triangles = dense_head(40, 0.2)
-    assert vertices.shape[0] == 53215
+def test_more_than_the_published_size_of_mesh() -> None:
+    assert dense_head(40)[0].shape[0] == 53215
+    vertices, triangles = head_mesh(40, 0.2, rows=401, columns=151)
+    assert (len(vertices), len(triangles)) == (60551, 120000)
     image = np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8)
     for mode in ("flat", "gouraud", "textured"):
         _, render = kernels.map_texture(image, vertices, vertices, triangles, mode)
         assert (render.any(-1)).mean() > 0.3
 
 
+def test_the_earlier_triangle_keeps_a_tie_and_the_nearer_one_wins() -> None:
+    vertices = np.array([[0, 0, 1], [9, 0, 1], [0, 9, 1], [0, 0, 2], [9, 0, 2], [0, 9, 2]], np.float32)
+    source = np.ascontiguousarray(vertices[:, :2])
+    for order, winner in (([[0, 1, 2], [0, 2, 1]], 0), ([[0, 1, 2], [3, 4, 5]], 1), ([[3, 4, 5], [0, 1, 2]], 0)):
+        for threads in (1, 3):
+            found = cpu.render_map(vertices, source, np.array(order, np.int32), 10, 10, threads=threads)
+            assert found.triangle[2, 2] == winner
+            assert found.depth[2, 2] == vertices[order[winner][0], 2]
+
+
+@pytest.mark.parametrize("mode", ["flat", "gouraud", "textured"])
+def test_callers_of_map_texture_do_not_disturb_each_other(mode: texture.Mode) -> None:
+    source, triangles = head_mesh(64)
+    target, _ = head_mesh(64, 0.3)
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    expected = kernels.map_texture(image, source, target, triangles, mode, threads=1)
+    wrong: list[int] = []
+
+    def work(threads: int) -> None:
+        for _ in range(10):
+            found = kernels.map_texture(image, source, target, triangles, mode, threads=threads)
+            wrong.append(sum(int((f != e).any()) for f, e in zip(found, expected, strict=True)))
+
+    callers = [threading.Thread(target=work, args=(n,)) for n in (1, 2, 2, 3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(wrong) == 40
+    assert not any(wrong)
+
+
 @pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="this is that run")
 def test_the_same_tests_pass_without_the_jit() -> None:
     chosen = (
         "equals_the_reference and (floats or integers or spoilt) or top_left or one_line or half_bits or bit_for_bit"
+        " or awkward_meshes and floats or keeps_a_tie"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/kernels/test_map.py",
-         "tests/kernels/test_flat.py", "-k", f"({chosen}) and not huge"],
+         "tests/kernels/test_flat.py", "tests/kernels/test_fused.py", "-k", f"({chosen}) and not huge"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
