@@ -27,6 +27,7 @@ PACKAGES = ("linux-image-amd64", "linux-headers-amd64", "qemu-system-x86", "busy
             "kmod", "ffmpeg", "v4l-utils")  # fmt: skip
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "videodev")
 NOT_HERE = 77  # exit code: this machine cannot run the test; nothing was tested
+NO_VERDICT = 78  # exit code: the guest was too slow or stopped; what it tested is unknown
 
 
 class CannotRunError(Exception):
@@ -149,9 +150,9 @@ def run(job: str, share: Path, version: str, work: Path, *, modules: Sequence[st
         subprocess.run(command, check=False, timeout=timeout_s, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         say(f"the guest did not finish within {timeout_s:.0f} s")
-        return 1
+        return NO_VERDICT
     code = share / "rc"
-    return int(code.read_text()) if code.exists() else 1
+    return int(code.read_text()) if code.exists() else NO_VERDICT
 
 
 # The guest's processor is another one: machine code that both can run is compiled here, where it is fast.
