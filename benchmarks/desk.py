@@ -10,6 +10,8 @@ import argparse
 import json
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from websockets.sync.client import connect
 
 from realtime.config import Config
 from realtime.machine import machine_card
@@ -65,21 +66,38 @@ def swap_ms(desk: Desk, ticks: Ticks, ident: str, bound_s: float = 60.0) -> floa
     return (time.perf_counter() - start) * 1e3
 
 
-def view(port: int, stop: threading.Event) -> None:
-    """Look at the preview as a browser does."""
-    with connect(f"ws://127.0.0.1:{port}/api/preview") as link:
-        while not stop.is_set():
-            link.send("next")
-            link.recv(5)
+VIEWER = """import sys
+from websockets.sync.client import connect
+with connect(sys.argv[1]) as link:
+    while True:
+        link.send("next")
+        link.recv(5)"""
 
 
-def compute_ms(engine: Engine, seconds: float) -> list[float]:
-    """Return the compute thread's ms of each frame of the next `seconds`."""
+def view(port: int) -> subprocess.Popen[bytes]:
+    """Look at the preview from another process, as a browser does."""
+    address = f"ws://127.0.0.1:{port}/api/preview"
+    return subprocess.Popen([sys.executable, "-c", VIEWER, address], stderr=subprocess.DEVNULL)
+
+
+def on_cpu_ns() -> int | None:
+    """Return the time that the compute thread has had a processor, None where the system does not tell."""
+    for thread in threading.enumerate():
+        path = Path(f"/proc/self/task/{thread.native_id}/schedstat")
+        if thread.name == "compute" and path.exists():
+            return int(path.read_text().split()[0])
+    return None
+
+
+def compute_ms(engine: Engine, seconds: float) -> tuple[list[float], list[float]]:
+    """Return latencies of the frames of the next `seconds`, and the compute thread's mean processor ms for each."""
     meter = engine._meter
-    first = meter.recent(1)["latencies_total"]
+    first, began = meter.recent(1)["latencies_total"], on_cpu_ns()
     time.sleep(seconds)
-    found = meter.recent(2000)
-    return list(found["latencies_ms"][-(found["latencies_total"] - first) :])
+    found, ended = meter.recent(2000), on_cpu_ns()
+    count = found["latencies_total"] - first
+    busy = [] if began is None or ended is None else [(ended - began) / 1e6 / max(count, 1)]
+    return list(found["latencies_ms"][-count:]), busy
 
 
 def main() -> None:
@@ -88,9 +106,10 @@ def main() -> None:
     parser.add_argument("--report", default="-")
     parser.add_argument("--other", help="a second portrait; without one the first, turned around, is used")
     parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--size", type=int, default=512)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), options.other, options.seconds)
+        found = measure(Path(folder), options.other, options.seconds, options.size)
     text = json.dumps({"machine": machine_card(), **found}, indent=1)
     if options.report == "-":
         print(text)
@@ -98,14 +117,14 @@ def main() -> None:
         Path(options.report).write_text(text + "\n", encoding="utf-8")
 
 
-def measure(folder: Path, other: str | None, seconds: float) -> dict[str, Any]:
+def measure(folder: Path, other: str | None, seconds: float, size: int) -> dict[str, Any]:
     """Return the figures."""
     from PIL import Image, ImageOps
 
     from realtime.assembly import source_path
 
     portrait = source_path(Config(), lambda _: None)
-    config = Config(driver="imagine", output=("preview",), port=free_port(), source=str(portrait))
+    config = Config(driver="imagine", size=size, output=("preview",), port=free_port(), source=str(portrait))
     second = folder / "second.png"
     if other:
         shutil.copy(other, second)
@@ -119,19 +138,19 @@ def measure(folder: Path, other: str | None, seconds: float) -> dict[str, Any]:
     running.start()
     while len(ticks.at) < 90:
         time.sleep(0.1)
-    alone: list[float] = []
-    watched: list[float] = []
-    for _ in range(3):  # in turn, so that a busier minute hits both
-        alone += compute_ms(engine, seconds / 2)
-        stop = threading.Event()
-        viewers = [threading.Thread(target=view, args=(config.port, stop), daemon=True) for _ in range(2)]
+    runs: dict[str, tuple[list[float], list[float]]] = {"alone": ([], []), "two_viewers": ([], [])}
+    for turn in range(6):  # in turn, so that a busier minute hits both
+        name = ("alone", "two_viewers")[turn % 2]
+        viewers = [view(config.port) for _ in range(2 * (turn % 2))]
+        while desk.screen.viewers < len(viewers):
+            time.sleep(0.05)
+        for kept, more in zip(runs[name], compute_ms(engine, seconds / 2), strict=True):
+            kept += more
         for viewer in viewers:
-            viewer.start()
-        time.sleep(0.5)
-        watched += compute_ms(engine, seconds / 2)
-        stop.set()
-        for viewer in viewers:
-            viewer.join(6)
+            viewer.kill()
+            viewer.wait()
+        while desk.screen.viewers:
+            time.sleep(0.05)
     added = desk.sources.add(second.read_bytes(), "second")
     first = desk.state()["source"]
     from_tick = len(ticks.at)
@@ -148,8 +167,9 @@ def measure(folder: Path, other: str | None, seconds: float) -> dict[str, Any]:
         "tick_gap_ms": {**{k: round(float(np.percentile(gaps, p)), 1) for k, p in rest.items()},
                         "max": round(float(gaps.max()), 1)},
         "ticks_missed": missed,
-        "latency_alone_ms": {k: round(float(np.percentile(alone, p)), 2) for k, p in rest.items()},
-        "latency_two_viewers_ms": {k: round(float(np.percentile(watched, p)), 2) for k, p in rest.items()},
+        "latency_ms": {name: {k: round(float(np.percentile(run[0], p)), 2) for k, p in rest.items()}
+                       for name, run in runs.items()},
+        "compute_cpu_ms": {name: round(float(np.median(run[1])), 2) for name, run in runs.items() if run[1]},
     }  # fmt: skip
 
 

@@ -73,8 +73,10 @@ class PageServer:
         from realtime.preview.app import build_app
 
         app = Guard(build_app(self._desk), self._host, self._port, self.token, self._most_bytes)
+        # Deflate would only squeeze JPEGs again, at the expense of the compute thread.
         options = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws_max_size=4096,
-                                 timeout_graceful_shutdown=1, server_header=False, date_header=False)  # fmt: skip
+                                 ws_per_message_deflate=False, timeout_graceful_shutdown=1, server_header=False,
+                                 date_header=False)  # fmt: skip
         self._server = uvicorn.Server(options)
         if self._stopping.is_set():
             return
