@@ -126,11 +126,14 @@ def _crossed(
             q = q0 + slope * (p - p0)
             c = int(np.floor(q + 0.5))
             over = q - c
+            z = z0 + z_slope * (p - p0)
             d = c + (1 if over > 0.0 else -1)
+            if over == 0.0 and 0 <= c < wide:  # through the centre: the fill rule has said whose the pixel is
+                z_c = depth[p, c] if steep else depth[c, p]
+                d = c - inward if abs(z_c - z) < STEP_PX else c + inward
             if min(c, d) < 0 or max(c, d) >= wide:
                 continue
-            inner, outer = (c, d) if (c - q) * inward >= 0.0 else (d, c)
-            z = z0 + z_slope * (p - p0)
+            inner, outer = (c, d) if (c - d) * inward > 0 else (d, c)
             z_in = depth[p, inner] if steep else depth[inner, p]
             z_out = depth[p, outer] if steep else depth[outer, p]
             if not (abs(z_in - z) < STEP_PX and z_out < z - STEP_PX):

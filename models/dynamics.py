@@ -19,31 +19,42 @@ _LEAD = 1.25  # the network was trained to be calm and hedges: the head goes thi
 _LONGEST_STEP_S = 0.25  # after a longer gap the past says nothing
 
 
+class RestFilter:
+    """Holds a row still at rest: a change far below the tracker's noise hardly moves it, one far above passes whole."""
+
+    def __init__(self, net: DynamicsNet) -> None:
+        self._floor: F64 = (_REST * net.noise.astype(np.float64)) ** 2
+        self._row: F64 | None = None
+
+    def calm(self, x: F64) -> F64:
+        """Return the row (N_ROW,) to go on with for a measured one."""
+        if self._row is None:
+            self._row = x.copy()
+        else:
+            change = x - self._row
+            square = change * change
+            self._row = self._row + change * (square / (square + self._floor))
+        return self._row
+
+
 class RowPredictor:
     """The learned predictor on rows of coordinates; times in s.
 
-    Between tracking and network stands a rest filter: a change far below the tracker's noise hardly moves the row, one
-    far above it passes whole. It takes a third of a still face's jitter away and costs no accuracy (docs/dynamics.md).
+    Between tracking and network stands the rest filter. It takes a third of a still face's jitter away and costs no
+    accuracy (docs/dynamics.md).
     """
 
     def __init__(self, net: DynamicsNet) -> None:
         self._net = net
         self._history = History()
-        self._floor: F64 = (_REST * net.noise.astype(np.float64)) ** 2
-        self._rest: F64 | None = None
+        self._rest = RestFilter(net)
         self._past: F32 | None = None
         self._seen: F32 | None = None
         self._now: F64 | None = None
 
     def observe(self, x: F64, t_s: float) -> None:
         """Take a row measured at `t_s` into account; times must grow."""
-        if self._rest is None:
-            self._rest = x.copy()
-        else:
-            change = x - self._rest
-            square = change * change
-            self._rest = self._rest + change * (square / (square + self._floor))
-        self._history.observe(self._rest, t_s)
+        self._history.observe(self._rest.calm(x), t_s)
         self._past = self._seen = self._now = None
 
     def predict(self, ahead_s: float) -> F64:
@@ -97,3 +108,32 @@ class Predictor:
         if self._rows is None:
             raise RuntimeError("predict before any observation")
         return self._space.params(self._rows.predict((at_ns - self._at_ns) * 1e-9))
+
+
+class Calmer:
+    """The rest filter alone, for offline pace: stills the tracker's noise, delays nothing and predicts nothing."""
+
+    def __init__(self, net: DynamicsNet | None = None) -> None:
+        self._net = net or load_net()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past."""
+        self._filter = RestFilter(self._net)
+        self._space = Development()
+        self._row: F64 | None = None
+
+    def observe(self, params: FaceParams, captured_ns: int) -> None:
+        """Take the next tracked instant into account; the filter does not ask when it was."""
+        del captured_ns
+        self._row = self._filter.calm(self._space.row(params))
+
+    def predict(self, at_ns: int) -> FaceParams:
+        """Return the params of the last instant, whatever `at_ns`.
+
+        Raises RuntimeError before the first observation.
+        """
+        del at_ns
+        if self._row is None:
+            raise RuntimeError("predict before any observation")
+        return self._space.params(self._row)

@@ -35,7 +35,7 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     Raises `UserError` when the source, or a model file, cannot be used.
     """
     from models.calibration import Calibration
-    from models.dynamics import Predictor
+    from models.dynamics import Calmer, Predictor
     from models.imagine import Imagine
     from models.motion import blend, neutral_params
 
@@ -48,7 +48,7 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     # Who has no driver performs; who waits for a face to come back had better not talk.
     start = _imagine_start(config, notices) if config.imagine_from else None
     motion, idle = (
-        Predictor(),
+        Predictor() if config.pace == "live" else Calmer(),
         Imagine(config.seed, "idle" if pictures or config.mouth != "off" else config.style, start),
     )
     first.puppet.set_backdrop(first.backdrop(config.background))

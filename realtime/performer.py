@@ -220,12 +220,10 @@ class Performer:
         self._meter.lag.made(seen.captured_ns, seen.params)
         calibration, predictor = self._stages.calibration, self._stages.predictor
         calibration.observe(seen.params, seen.captured_ns)
-        params = seen.params
-        if self._live_pace:
-            if self._params_ns is not None and seen.captured_ns - self._params_ns > _PREDICTION_GAP_NS:
-                predictor.reset()
-            predictor.observe(params, seen.captured_ns)
-            params = predictor.predict(at_ns)
+        if self._params_ns is not None and seen.captured_ns - self._params_ns > _PREDICTION_GAP_NS:
+            predictor.reset()
+        predictor.observe(seen.params, seen.captured_ns)
+        params = predictor.predict(at_ns)
         self._params_ns = seen.captured_ns
         neutral = calibration.neutral
         live = None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels.cpu import BackwardMap, composite, render_map
@@ -35,6 +35,8 @@ def supersampled(corners: np.ndarray, times: int = 16) -> np.ndarray:
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0, 6.28), st.floats(-2, 2), st.floats(-2, 2))
+@example(0.0, 0.0, 0.5)
+@example(0.0, 0.5, 0.5)
 def test_a_square_comes_close_to_its_supersampled_picture(angle: float, dx: float, dy: float) -> None:
     c, s = np.cos(angle), np.sin(angle)
     corners = (SQUARE - 10) @ np.array([[c, s], [-s, c]]) + 23.5 + [dx, dy]

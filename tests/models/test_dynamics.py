@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import rotation
-from models.dynamics import Predictor
+from models.dynamics import Calmer, Predictor
+from models.dynamics_net import load_net
 from models.face import N_UNITS, UNIT, FaceParams
 
 MS = 1_000_000
@@ -159,3 +160,18 @@ def test_the_sign_of_a_quaternion_means_nothing() -> None:
     flipped = [p.with_(rotation=-p.rotation) if i % 2 else p for i, p in enumerate(poses)]
     a, b = fed(poses).predict(12 * FRAME), fed(flipped).predict(12 * FRAME)
     assert degrees_between(a, b) < 1e-6
+
+
+def test_offline_calms_a_still_face_and_delays_a_moving_one_by_nothing() -> None:
+    net, rng = load_net(), np.random.default_rng(3)
+    calmer = Calmer(net)
+    moved = []
+    for i in range(120):
+        turn = 0.0 if i < 60 else 0.3 * np.sin((i - 60) / 6.0)
+        noisy = rng.normal(0.0, net.noise[1]) if i < 60 else 0.0
+        q = rotation.exp(np.array([0.0, turn + noisy, 0.0]))
+        calmer.observe(NEUTRAL.with_(rotation=q), i)
+        moved.append((turn + noisy, float(rotation.log(calmer.predict(i).rotation)[1])))
+    raw, shown = np.array(moved).T
+    assert shown[5:60].std() < 0.75 * raw[5:60].std()
+    assert np.abs(shown[61:] - raw[61:]).max() < 0.02

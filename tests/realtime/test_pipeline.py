@@ -37,7 +37,7 @@ def test_offline_gives_one_picture_for_each_frame_unpredicted_and_repeatable() -
         out, predictor = Collector(), FakePredictor()
         report = run(Config(pace="offline", neutral="first"), driver=FakeDriver(greys(50), fps=25), outputs=[out],
                      assemble=assembler(fake_stages(predictor=predictor)))  # fmt: skip
-        assert not predictor.asked
+        assert predictor.asked == [i * 40_000_000 for i in range(50)]  # each at its own instant: nothing is ahead
         assert [c.captured_ns for c in out.sent] == [int(i * NS_PER_S / 25) for i in range(50)]
         assert all(c.predicted_for_ns == c.captured_ns for c in out.sent)
         assert out.stream is not None
