@@ -65,22 +65,33 @@ def lay_over(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[
 @interpolating
 def _cut(picture: Any, affine: Any, out: Any) -> None:
     x_max, y_max = np.float32(picture.shape[1] - 1), np.float32(picture.shape[0] - 1)
-    i_max, j_max = max(picture.shape[1] - 2, 0), max(picture.shape[0] - 2, 0)
-    dx, dy = min(1, picture.shape[1] - 1), min(1, picture.shape[0] - 1)
+    i_max, j_max = np.int32(max(picture.shape[1] - 2, 0)), np.int32(max(picture.shape[0] - 2, 0))
+    step = np.uint64(3 * min(1, picture.shape[1] - 1))
+    row = np.uint64(3 * picture.shape[1])
+    pitch = row * np.uint64(min(1, picture.shape[0] - 1))
     zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
-            u = np.float32(affine[0, 0] * x + affine[0, 1] * y + affine[0, 2])
-            v = np.float32(affine[1, 0] * x + affine[1, 1] * y + affine[1, 2])
-            u = min(max(u, zero), x_max)
-            v = min(max(v, zero), y_max)
-            i, j = min(np.int64(u), i_max), min(np.int64(v), j_max)
+    pixels, crop = picture.reshape(-1), out.reshape(-1)
+    width, channels = np.uint64(out.shape[1]), np.uint64(out.shape[2])
+    for y in range(np.uint64(out.shape[0])):
+        u_row = affine[0, 1] * np.float64(y) + affine[0, 2]
+        v_row = affine[1, 1] * np.float64(y) + affine[1, 2]
+        for x in range(width):
+            u = np.float32(u_row + affine[0, 0] * np.float64(x))
+            v = np.float32(v_row + affine[1, 0] * np.float64(x))
+            u = u if u > zero else zero
+            v = v if v > zero else zero
+            u = u if u < x_max else x_max
+            v = v if v < y_max else y_max
+            i, j = min(np.int32(u), i_max), min(np.int32(v), j_max)
             fx, fy = u - np.float32(i), v - np.float32(j)
             gx, gy = one - fx, one - fy
-            for c in range(3):
-                upper = picture[j, i, c] * gx + picture[j, i + dx, c] * fx
-                lower = picture[j + dy, i, c] * gx + picture[j + dy, i + dx, c] * fx
-                out[y, x, c] = np.uint8(upper * gy + lower * fy + half)
+            at = np.uint64(j) * row + np.uint64(i) * np.uint64(3)
+            to = (y * width + x) * channels
+            for c in range(np.uint64(3)):
+                k = at + c
+                upper = np.float32(pixels[k]) * gx + np.float32(pixels[k + step]) * fx
+                lower = np.float32(pixels[k + pitch]) * gx + np.float32(pixels[k + pitch + step]) * fx
+                crop[to + c] = np.uint8(upper * gy + lower * fy + half)
 
 
 @interpolating

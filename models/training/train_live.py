@@ -24,8 +24,8 @@ from models.training.networks import SHAPES, Critic, LiveNet, SourceBranch, fini
 
 log = logging.getLogger("train_live")
 Batch = dict[str, Tensor]
-SLOPE, SLOPE_EVERY = 0.5, 8  # weight of the critic's slope, and every how many steps it is measured
-FEATURES, SHARE = 4.0, 0.35  # weight of the critic's features; the critic's pull over that of the other losses
+SLOPE, SLOPE_EVERY = 0.02, 8  # weight of the critic's slope, and every how many steps it is measured
+FEATURES, SHARE = 8.0, 1.0  # weight of the critic's features; the critic's pull over that of the other losses
 
 
 class Shards:
