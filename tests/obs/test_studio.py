@@ -116,8 +116,11 @@ def test_obs_shows_the_puppet_and_keeps_the_microphone_in_step(studio: Studio, t
         made = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     height, width = pictures[0].shape[:2]
     grey = [luma(np.ascontiguousarray(rgb[:height, :width])) for rgb in made]
-    away = [min(float(cv2.absdiff(one, luma(picture)).mean()) for one in grey) for picture in pictures]
-    colour = [float(np.abs(picture.mean((0, 1)) - made[len(made) // 2].mean((0, 1))[:3]).max()) for picture in pictures]
+    gaps = [[float(cv2.absdiff(one, luma(picture)).mean()) for one in grey] for picture in pictures]
+    away = [min(g) for g in gaps]
+    twins = [made[int(np.argmin(g))] for g in gaps]  # colours are compared with the picture that OBS shows
+    pairs = zip(pictures, twins, strict=True)
+    colour = [float(np.abs(one.mean((0, 1)) - twin[:height, :width].mean((0, 1))).max()) for one, twin in pairs]
     OUT.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(OUT / "puppet.png"), np.hstack([pictures[-1], made[-1][:height, :width]])[..., ::-1])
     last = json.loads(report.read_text())
