@@ -52,12 +52,14 @@ def test_upload_swap_gains_privacy_and_reload(run: Live, open_page: Open, tmp_pa
     red.write_bytes(png((250, 20, 20)))
     by(browser, "#upload").send_keys(str(red))
     wait_for(lambda: pixel(browser)[0] - pixel(browser)[1] > 100)
-    tiles = browser.find_elements("css selector", "#sources .tile:not(.add)")
-    assert [t.get_attribute("aria-pressed") for t in tiles] == ["false", "true"]
+    # In one script: the page may draw its tiles anew between two calls of the driver.
+    tiles = "[...document.querySelectorAll('#sources .tile:not(.add)')]"
+    pressed = f"return {tiles}.map(t => t.getAttribute('aria-pressed'))"
+    wait_for(lambda: browser.execute_script(pressed) == ["false", "true"])
     # Back to the first one by its key, and again to the second by a click.
     press(browser, "1")
     wait_for(lambda: pixel(browser)[0] - pixel(browser)[1] < 60)
-    browser.find_elements("css selector", "#sources .tile:not(.add)")[1].click()
+    browser.execute_script(f"{tiles}[1].click()")
     wait_for(lambda: pixel(browser)[0] - pixel(browser)[1] > 100)
     # A slider moves the picture.
     bright = pixel(browser)
