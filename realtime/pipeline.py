@@ -20,7 +20,7 @@ from realtime.capture.choose import Choice, check_pace, choose_driver, open_driv
 from realtime.capture.imagined import ImagineDriver
 from realtime.clock import NS_PER_MS, Clock, MonotonicClock
 from realtime.config import Config
-from realtime.controls import Calibrate, Controls
+from realtime.controls import Controls
 from realtime.curtain import Curtain
 from realtime.errors import DriverError, OutputError
 from realtime.files import write_atomically
@@ -44,7 +44,7 @@ from realtime.types import U8
 from realtime.wardrobe import Order, Wardrobe
 
 Report = dict[str, Any]
-_LEAST_LATENCY_NS = 15 * NS_PER_MS  # of a picture that is drawn and sent, before any was measured
+_LEAST_NS = 15 * NS_PER_MS  # of a picture that is drawn and sent, before any was measured
 
 
 class Assemble(Protocol):
@@ -148,7 +148,8 @@ class Engine:
 
     def recalibrate(self) -> None:
         """Take the driver's face of the next second as neutral."""
-        self.controls.put(Calibrate())
+        if self._performer is not None:  # not by command: an offline run takes none
+            self._performer.recalibrate()
 
     def _page(self) -> Output:
         """Return the control page as an output."""
@@ -219,8 +220,7 @@ class Engine:
         self._notices(Notice("note", f"sound: {heard}" + (f" to {goes}, delayed" if goes else " moves the mouth")))
         if config.mouth != "mic":
             return audio, None
-        ahead = _LEAST_LATENCY_NS
-        return audio, Mouth(audio.line.ring, lambda at_ns: audio.fits(at_ns, max(meter.running_latency_ns, ahead)))
+        return audio, Mouth(audio.line.ring, lambda at_ns: audio.fits(at_ns, max(meter.running_latency_ns, _LEAST_NS)))
 
     def _stream(self, rest: U8, driver: Driver) -> Stream:
         """Return what outputs need to know before the first picture."""

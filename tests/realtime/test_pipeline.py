@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,22 @@ def test_recalibrate_key_reaches_tracker_and_calibration() -> None:
     import threading
 
     threading.Timer(0.2, engine.recalibrate).start()
+    engine.run()
+    assert tracker.resets == calibration.resets == 1
+
+
+def test_recalibrating_reaches_an_offline_run_too() -> None:
+    tracker, calibration = FakeTracker(), FakeCalibration()
+    engine: Engine
+
+    def pictures() -> Iterator[np.ndarray]:
+        for i, rgb in enumerate(greys(20)):
+            if i == 10:
+                engine.recalibrate()
+            yield rgb
+
+    engine = Engine(Config(pace="offline", neutral="first"), driver=pictures(), outputs=[Collector()],
+                    assemble=assembler(fake_stages(tracker, calibration=calibration)))  # fmt: skip
     engine.run()
     assert tracker.resets == calibration.resets == 1
 
