@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 ARGS ?=
 
-.PHONY: test-browser setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio
+.PHONY: test-browser setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio soak
 
 setup: $(STAMP)
 
@@ -73,3 +73,8 @@ SOUND_SECONDS ?= 60
 test-audio: setup
 	$(BIN)/python -m pip install --disable-pip-version-check -q "sounddevice>=0.5"
 	FACEANIME_SOUND_SECONDS=$(SOUND_SECONDS) $(BIN)/python -m pytest -rs tests/realtime/test_sound_server.py $(ARGS)
+
+# Page, sound and file together, for long: `make soak MINUTES=30`. Fails on growing memory and on bursts of drops.
+soak: MINUTES = 30
+soak: setup
+	$(BIN)/python tests/soak/run.py --minutes $(MINUTES) $(ARGS)

@@ -35,6 +35,7 @@ class LiveRun:
         self.senders = [
             Sender(output, config.fps, meter, clock, counts=i == 0, driver_fps=rate) for i, output in enumerate(outputs)
         ]
+        meter.gauge("sent", lambda: {sender.output.name: sender.figures for sender in self.senders})
         self._slow_said = False
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)

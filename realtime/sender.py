@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from realtime.clock import NS_PER_S, Clock
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
 from realtime.crew import Crew
 from realtime.errors import EngineError
 from realtime.flow import ClosedError, Latest
@@ -15,6 +16,7 @@ from realtime.types import Composite
 _SHORTEST_GAP = 0.5  # of a period between two pictures, when the driver is about as fast as the output
 _FAST_GAP = 1.0  # the same for a faster driver: an even pace, its surplus pictures are left out
 _MOST_AHEAD = 1.75  # periods by which sending may run ahead of the ticks before one is skipped
+_BURST_MS = 100  # a longer gap is seen as a stumble
 
 
 class Cadence:
@@ -67,6 +69,23 @@ class Cadence:
             self.missed += behind
 
 
+class Gaps:
+    """Times between events: the longest, and how many were longer than 100 ms."""
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self.longest_ms = 0.0
+        self.bursts = 0
+
+    def event(self, at_ns: int) -> None:
+        """Book one event."""
+        if self._last_ns is not None:
+            gap_ms = (at_ns - self._last_ns) / NS_PER_MS
+            self.longest_ms = max(self.longest_ms, gap_ms)
+            self.bursts += gap_ms > _BURST_MS
+        self._last_ns = at_ns
+
+
 class Sender:
     """Feeds one output from its mailbox at a steady rate, in a thread of its own."""
 
@@ -76,10 +95,20 @@ class Sender:
         self.output = output
         self.mailbox: Latest[Composite] = Latest()
         self.error: Exception | None = None
-        self.repeated = 0
+        self.sent = self.repeated = 0
         self.missed = 0
+        self._gaps, self._still = Gaps(), Gaps()
         self._fps, self._driver_fps = fps, driver_fps
         self._meter, self._clock, self._counts = meter, clock, counts
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """How this output was served; gaps are between two hand-overs, stills between two different pictures."""
+        return {
+            "pictures": self.sent, "repeated": self.repeated, "ticks_missed": self.missed,
+            "longest_gap_ms": round(self._gaps.longest_ms, 1), "gaps_over_100_ms": self._gaps.bursts,
+            "longest_still_ms": round(self._still.longest_ms, 1), "stills_over_100_ms": self._still.bursts,
+        }  # fmt: skip
 
     def run(self, crew: Crew, on_error: Callable[[Sender, Exception], None]) -> None:
         """Send until the mailbox is closed or the run stops; an output that fails is reported, not raised."""
@@ -125,7 +154,11 @@ class Sender:
         done_ns = self._clock.now_ns()
         cadence.sent(start_ns, done_ns)
         self.missed = cadence.missed
+        self.sent += 1
         self.repeated += not fresh
+        self._gaps.event(done_ns)
+        if fresh:
+            self._still.event(done_ns)
         if self._counts:
             self._meter.count("frames_out")
             self._meter.count("repeated", not fresh)

@@ -19,8 +19,8 @@ from realtime.preview.run_side import Action
 from realtime.preview.schema import Background, Devices, Figures, Patch, Problem, Source, State, Switch
 
 STATIC = Path(__file__).parent / "static"
-FILES = {"desk.css": "text/css", "desk.js": "text/javascript", "parts.js": "text/javascript",
-         "plot.js": "text/javascript", "icon.svg": "image/svg+xml"}  # fmt: skip
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: _TYPES[path.suffix] for path in STATIC.iterdir() if path.suffix in _TYPES}
 _TICK_S, _FIGURES_EVERY = 0.1, 2
 _NULLABLE = ("size", "canvas")
 

@@ -106,6 +106,18 @@ class Percentiles(BaseModel):
     p99: float | None
 
 
+class Served(BaseModel):
+    """How an output is served, since the start of the run; a still is the time between two different pictures."""
+
+    pictures: int
+    repeated: int
+    ticks_missed: int
+    longest_gap_ms: float
+    gaps_over_100_ms: int
+    longest_still_ms: float
+    stills_over_100_ms: int
+
+
 class Figures(BaseModel):
     """How the run does; figures of the last 90 frames, counts since its start."""
 
@@ -123,6 +135,7 @@ class Figures(BaseModel):
     latencies_ms: list[float] = Field(default=[], description="of the last 90 driven frames, ms, oldest first")
     latencies_total: int = Field(0, description="how many there were since the start")
     stages_ms: dict[str, Percentiles] = {}
+    sent: dict[str, Served] = Field(default={}, description="by the output's name")
 
 
 class Camera(BaseModel):

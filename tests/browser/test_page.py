@@ -149,6 +149,127 @@ def test_keys_freeze_mirror_and_calibrate(run: Live, open_page: Open) -> None:
     wait_for(lambda: state(run)["presets"] == [])
 
 
+def test_every_control_reaches_the_desk(run: Live, open_page: Open, tmp_path: Path) -> None:
+    """Each knob of motion, scene and devices, by the element that a person touches."""
+    browser = open_page(run.url)
+    ready(browser)
+
+    def choose(ident: str, value: str) -> None:
+        browser.execute_script("const s = document.getElementById(arguments[0]); s.value = arguments[1];"
+                               "s.dispatchEvent(new Event('change', {bubbles: true}))", ident, value)  # fmt: skip
+
+    def becomes(name: str, value: object) -> None:
+        wait_for(lambda: state(run)[name] == value)
+
+    def click(css: str) -> None:
+        browser.execute_script("document.querySelector(arguments[0]).click()", css)
+
+    for region in ("brows", "eyes", "gaze", "mouth", "jaw", "cheeks", "head"):
+        slide(browser, f"gain-{region}", 1.5)
+        wait_for(lambda region=region: state(run)["gains"][region] == 1.5)  # type: ignore[misc]
+        assert by(browser, f"#gain-{region}").get_attribute("aria-valuetext") == "150 %"
+    browser.execute_script("document.getElementById('gain-jaw').dispatchEvent(new MouseEvent('dblclick'))")
+    wait_for(lambda: state(run)["gains"]["jaw"] == 1.0)
+    click("#gains-reset")
+    wait_for(lambda: set(state(run)["gains"].values()) == {1.0})
+    slide(browser, "smoothing", 80)
+    becomes("smoothing", 80)
+    assert by(browser, "#lookahead").get_attribute("disabled") is not None
+    click("#lookahead-auto")
+    becomes("lookahead", 30)
+    slide(browser, "lookahead", 45)
+    becomes("lookahead", 45)
+    click("#lookahead-auto")
+    becomes("lookahead", "auto")
+    for name in ("mirror", "generator"):
+        before = state(run)[name]
+        click(f"#{name}")
+        becomes(name, not before)
+        click(f"#{name}")
+        becomes(name, before)
+    for word in ("freeze", "card", "imagine"):
+        click(f"input[name=lost][value={word}]")
+        becomes("lost", word)
+    click("input[name=background][value=blur]")
+    becomes("background", "blur")
+    browser.execute_script("const c = document.getElementById('colour'); c.value = '#c02040';"
+                           "c.dispatchEvent(new Event('input', {bubbles: true}))")  # fmt: skip
+    becomes("background", "#c02040")
+    picture = tmp_path / "wall.png"
+    picture.write_bytes(png((20, 200, 20)))
+    by(browser, "#upload-background").send_keys(str(picture))
+    wait_for(lambda: state(run)["background"].startswith("picture:"))
+    click("input[name=background][value=own]")
+    becomes("background", "own")
+    wait_for(lambda: browser.find_elements("css selector", "#backgrounds .remove"))
+    click("#backgrounds .remove")
+    becomes("backgrounds", [])
+    for ident, name, value, back in (("size", "size", "256", "64"), ("canvas", "canvas", "1280x720", "")):
+        choose(ident, value)
+        becomes(name, 256 if name == "size" else [1280, 720])
+        choose(ident, back)
+        becomes(name, 64 if name == "size" else None)
+    by(browser, "#out-new").send_keys("udp://127.0.0.1:9999")
+    click("#out-add")
+    becomes("outputs", ["udp://127.0.0.1:9999", "preview"])
+    wait_for(lambda: by(browser, "#restart-bar").is_displayed())
+    assert "outputs" in by(browser, "#restart-text").text
+    click("#out-others input")
+    becomes("outputs", ["preview"])
+    by(browser, "#out-new").send_keys("/etc/passwd\n")
+    wait_for(lambda: "none that the page may choose" in by(browser, "#message").text)
+    click("#message-close")
+    choose("driver", "imagine")
+    becomes("driver", "imagine")
+    with run.client() as client:
+        assert client.patch("/api/state", json={"driver": run.config.driver, "smoothing": 0}).status_code == 200
+    wait_for(lambda: not by(browser, "#restart-bar").is_displayed())
+    # A look under a name, and back to it.
+    by(browser, "#preset-name").send_keys("as it was")
+    click("#preset-form button")
+    becomes("presets", ["as it was"])
+    slide(browser, "gain-head", 0.25)
+    wait_for(lambda: state(run)["gains"]["head"] == 0.25)
+    click("#presets button")
+    wait_for(lambda: state(run)["gains"]["head"] == 1.0)
+    click("#presets button[aria-label^=Delete]")
+    becomes("presets", [])
+
+
+def test_space_freezes_after_a_click_and_the_keys_are_listed(run: Live, open_page: Open, keep_shot: Any) -> None:
+    browser = open_page(run.url)
+    ready(browser)
+    before = run.tracker.resets
+    by(browser, "#calibrate").click()
+    wait_for(lambda: run.tracker.resets > before)
+    resets = run.tracker.resets
+    press(browser, " ")  # not the button again that the mouse has just pressed
+    wait_for(lambda: state(run)["freeze"])
+    wait_for(lambda: by(browser, "#badge").text == "Frozen")
+    assert run.tracker.resets == resets
+    browser.execute_script("document.getElementById('gain-jaw').focus()")
+    press(browser, " ")  # nor is a slider a button
+    wait_for(lambda: not state(run)["freeze"])
+    wait_for(lambda: not by(browser, "#badge").is_displayed())
+    press(browser, "?")
+    wait_for(lambda: by(browser, "#keys").get_attribute("open") is not None)
+    keep_shot(browser, "keys")
+    press(browser, "p")  # the list is read, not steered with
+    assert state(run)["privacy"] is False
+    by(browser, "#keys form button").click()
+    wait_for(lambda: by(browser, "#keys").get_attribute("open") is None)
+
+
+def test_outputs_and_stages_are_told(run: Live, open_page: Open) -> None:
+    browser = open_page(run.url)
+    ready(browser)
+    wait_for(lambda: "preview page" in by(browser, "#served").text)
+    wait_for(lambda: {"track", "map", "send"} <= set(by(browser, "#stages").text.split()))
+    wait_for(lambda: by(browser, "#dropped").text.isdecimal())
+    label = "return document.getElementById('plot').getAttribute('aria-label')"
+    wait_for(lambda: "median" in browser.execute_script(label))
+
+
 def test_two_browsers_show_the_same_desk(run: Live, open_page: Open) -> None:
     one, two = open_page(run.url), open_page(run.url, 360, 780, False)
     ready(one)

@@ -1,7 +1,8 @@
 """The engine under test, run as a program of its own: flashes at full seconds, and takes the sound along.
 
-python sound_engine.py SECONDS LATE_MS REPORT.json -> a JSON line per flash handed over, {"ns": ..}, and one a second
-with the gaps in the sound so far, {"second": .., "gaps": ..}; the camera is late by LATE_MS, and says so in its stamps.
+python sound_engine.py SECONDS LATE_MS REPORT.json [BUFFER_MS] -> a JSON line per flash handed over, {"ns": ..}, and one
+a second with the gaps in the sound so far, {"second": .., "gaps": ..}; the camera is late by LATE_MS, and its stamps
+say so.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ if __name__ == "__main__":
         lookahead=0.0,
         audio_in="room_mic",
         audio_out="cable",
-        audio_buffer=80.0,
+        audio_buffer=float(sys.argv[4]) if len(sys.argv) > 4 else 80.0,
         report=path,
     )
     engine = Engine(config, driver=Flashes(int(late_ms * 1e6)), outputs=[Eye()], clock=MonotonicClock(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -39,9 +41,12 @@ def coded(number: int, width: int, height: int) -> U8:
 
 def decode(luma: npt.NDArray[np.uint8]) -> int | None:
     """Return the number in the luma plane (height, width), None when the check sum says it was torn or is none."""
-    height, width = luma.shape
-    value, row = 0, luma[height // 8]
-    edges = _edges(_CELLS, width)
+    return decode_row(luma[luma.shape[0] // 8])
+
+
+def decode_row(row: Sequence[int] | npt.NDArray[np.uint8]) -> int | None:
+    """Return the number in one row of samples through the code, None when the check sum is wrong."""
+    value, edges = 0, _edges(_CELLS, len(row))
     for cell in range(_CELLS):
         value = value << 1 | int(row[(edges[cell] + edges[cell + 1]) // 2] > 127)
     number = value >> 4

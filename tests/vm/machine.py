@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("linux-image-amd64", "linux-headers-amd64", "qemu-system-x86", "busybox-static", "cpio", "make", "gcc",
             "kmod", "ffmpeg", "v4l-utils")  # fmt: skip
-MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "videodev")
+MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "videodev", "snd_aloop")
 NOT_HERE = 77  # exit code: this machine cannot run the test; nothing was tested
 NO_VERDICT = 78  # exit code: the guest was too slow or stopped; what it tested is unknown
 
@@ -193,7 +193,7 @@ def main(arguments: list[str]) -> int:
     tests = f"{shlex.quote(sys.executable)} {pytest} {shlex.join(arguments)}"
     say(f"booting Linux {version} in emulation; this takes a few minutes")
     start = time.monotonic()
-    code = run(f"cd {shlex.quote(str(ROOT))} || exit 1\n{exports}\n{tests}\n", share, version, work, timeout_s=540)
+    code = run(f"cd {shlex.quote(str(ROOT))} || exit 1\n{exports}\n{tests}\n", share, version, work, timeout_s=1200)
     word = "passed" if code == 0 else "FAILED"
     say(f"{word} after {time.monotonic() - start:.0f} s; figures in {share / 'figures.json'}")
     return code

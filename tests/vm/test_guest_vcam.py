@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from coded import coded, decode, unpack, worst_error
-from sender import CodedSender
+from guest import SHARE, load, note, sending, unload, wait_for
 
 from realtime.config import Config
 from realtime.errors import OutputError
@@ -25,33 +24,10 @@ from realtime.outputs.loopback import find_loopbacks, read_format
 from realtime.outputs.vcam import VcamOutput
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARE = Path("/run/share")
 FFMPEG_FORMATS = {"YU12": "yuv420p", "NV12": "nv12", "YUYV": "yuyv422", "UYVY": "uyvy422"}
 BYTES = {"YU12": 1.5, "NV12": 1.5, "YUYV": 2, "UYVY": 2}  # of a pixel
 WORDS = {"YU12": "auto", "NV12": "nv12", "YUYV": "yuyv", "UYVY": "uyvy"}
 ROUNDING = 2  # libyuv and swscale calculate in integers
-
-
-def load(buffers: int = 32) -> None:
-    """Load the module with three cameras.
-
-    So many buffers because the emulated machine stumbles: a reader may be a second late. A reader that asks for fewer
-    than there are makes the module of Debian 12 take some away while a picture is written into them, and the kernel
-    stops: seen here with 32 and OpenCV, which asks for 4. FFmpeg asks for more than there are.
-    """
-    subprocess.run(["insmod", SHARE / "v4l2loopback.ko", "devices=3", "video_nr=10,11,12", "exclusive_caps=1,1,0",
-                    f"max_buffers={buffers}", "card_label=FaceAnime,FaceAnime2,Shared"], check=True)  # fmt: skip
-
-
-def unload() -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["rmmod", "v4l2loopback"], check=False, capture_output=True, text=True)
-
-
-def wait_for(what: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +43,8 @@ def figures() -> Iterator[dict[str, Any]]:
     """What was measured; written to the share at the end."""
     found: dict[str, Any] = {}
     yield found
-    (SHARE / "figures.json").write_text(json.dumps(found, indent=1) + "\n")
-
-
-def sending(
-    width: int, height: int, device: str | None = "/dev/video10", pictures: int = 8, **config: Any
-) -> CodedSender:
-    return CodedSender(VcamOutput(Config(**config), device), width, height, Config(**config), pictures)
+    for name, figure in found.items():
+        note(name, figure)
 
 
 def read_exactly(stream: IO[bytes], size: int) -> bytes:

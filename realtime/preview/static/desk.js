@@ -1,11 +1,13 @@
 // The control page: shows what the desk says, sends what the hand does, and never guesses in between.
 import { ask, by, connect, fill, make, sender } from "./parts.js";
-import { LatencyPlot, drawLandmarks } from "./plot.js";
+import { Readouts } from "./figures.js";
+import { takePictures } from "./pictures.js";
+import { drawLandmarks } from "./plot.js";
 
 const REGIONS = { brows: "Brows", eyes: "Eyes", gaze: "Gaze", mouth: "Mouth", jaw: "Jaw", cheeks: "Cheeks", head: "Head" };
 const NAMES = { driver: "camera", output: "outputs", fps: "rate", canvas: "canvas" };
 let state = null, figures = {}, hold = 0, said = 0;
-const plot = new LatencyPlot(by("plot"));
+const readouts = new Readouts();
 
 function tell(text) {
   by("message").hidden = !text;
@@ -27,13 +29,25 @@ function status(text, kind) {
 }
 
 function showStatus() {
-  if (!state || Date.now() < said) return;
+  if (!state) return;
+  if (Date.now() < said) { showBadge(); return; }
   if (state.run === "stopped") status("Stopped", "off");
   else if (state.run === "starting") status("Starting", "idle");
   else if (state.privacy) status("Privacy card", "off");
   else if (state.freeze) status("Frozen", "idle");
   else if (figures.driven) status("Live", "live");
   else status("No face: idle", "idle");
+  showBadge();
+}
+
+// What everybody else sees is said on the picture itself, where the eyes are.
+function showBadge() {
+  const badge = by("badge"), lost = { imagine: "idle motion is shown", freeze: "the last picture is shown", card: "the card is shown" }[state.lost];
+  const text = state.run !== "running" ? "" : state.privacy ? "Privacy: every output shows this card" : state.freeze ? "Frozen"
+    : figures.driven === false ? `No face seen: ${lost}` : "";
+  if (badge.textContent !== text) badge.textContent = text;
+  badge.hidden = !text;
+  badge.className = state.privacy ? "badge alarm" : "badge";
 }
 
 function setValue(element, value) { if (document.activeElement !== element || element.type !== "text") element.value = value; }
@@ -70,7 +84,8 @@ function show(found) {
   showPresets();
   fill(by("log"), state.notices, () => [...state.notices].reverse().map(line => make("li", { class: line.kind }, line.text)));
   const stopped = state.run === "stopped";
-  by("run").textContent = stopped ? "Start" : "Stop";
+  by("run").lastElementChild.textContent = stopped ? "Start" : "Stop";
+  by("run").querySelector("use").setAttribute("href", stopped ? "#i-start" : "#i-stop");
   by("run").className = stopped ? "primary" : "quiet";
   by("run").hidden = !state.can_restart;
   by("restart-bar").hidden = stopped || !state.restart_needed.length || !state.can_restart;
@@ -89,12 +104,13 @@ function showSources() {
   fill(by("sources"), key, () => [...state.sources.map((source, i) => {
     const mark = { preparing: "preparing", failed: "unusable" }[source.status];
     return make("li", {},
-      make("button", { type: "button", class: "tile", "data-id": source.id, "aria-pressed": source.id === state.source,
+      make("button", { type: "button", class: "tile", "data-id": source.id, "data-status": source.status, "aria-pressed": source.id === state.source,
         "aria-label": `${source.name}${i < 9 ? `, key ${i + 1}` : ""}${mark ? `, ${mark}` : ""}`, title: source.error || source.name,
         onclick: () => act("POST", `/api/sources/${source.id}/use`), onpointerenter: () => prepare(source) },
         make("img", { src: `/api/sources/${source.id}/thumbnail`, alt: "", draggable: "false" }),
         i < 9 ? make("span", { class: "key", "aria-hidden": "true" }, String(i + 1)) : null,
         mark ? make("span", { class: "mark", "aria-hidden": "true" }, mark) : null),
+      make("span", { class: "named", "aria-hidden": "true" }, source.name),
       source.own && source.id !== state.source ? make("button", { type: "button", class: "remove", "data-id": `x${source.id}`, "aria-label": `Delete ${source.name}`,
         onclick: () => act("DELETE", `/api/sources/${source.id}`) }, "×") : null);
   }), make("li", {}, make("button", { type: "button", class: "tile add", "data-id": "add", onclick: () => by("upload").click() }, make("b", { "aria-hidden": "true" }, "+"), "Add"))]);
@@ -116,7 +132,9 @@ function showBackgrounds() {
       "aria-label": name, onchange: () => patch({ background: value === "#" ? by("colour").value : value }) }), make("span", {}, content));
     return [...fixed.map(([value, text]) => option(value, text, state.background === value, text)),
       option("#", "Colour", colour, "Colour"),
-      ...state.backgrounds.map(b => make("div", {}, option(`picture:${b.id}`, make("img", { src: `/api/backgrounds/${b.id}/thumbnail`, alt: "" }), state.background === `picture:${b.id}`, `Picture ${b.name}`)))];
+      ...state.backgrounds.map(b => make("div", {}, option(`picture:${b.id}`, make("img", { src: `/api/backgrounds/${b.id}/thumbnail`, alt: "" }), state.background === `picture:${b.id}`, `Picture ${b.name}`),
+        state.background === `picture:${b.id}` ? null : make("button", { type: "button", class: "remove", "data-id": `x${b.id}`, "aria-label": `Delete background ${b.name}`,
+          onclick: () => act("DELETE", `/api/backgrounds/${b.id}`) }, "×")))];
   });
 }
 
@@ -170,9 +188,12 @@ by("restart").addEventListener("click", () => act("POST", "/api/run/restart"));
 // --- motion and scene
 
 function moved(changes) { hold = Date.now() + 600; patch(changes); }
+const rested = (input, value) => input.addEventListener("dblclick", () => { input.value = value; input.dispatchEvent(new Event("input")); });
 by("gains").append(...Object.entries(REGIONS).map(([region, name]) => make("label", { class: "row" }, make("span", {}, name),
   make("input", { id: `gain-${region}`, type: "range", min: 0, max: 2, step: 0.05, oninput: event => moved({ gains: { [region]: Number(event.target.value) } }) }),
   make("output", { for: `gain-${region}` }))));
+for (const region of Object.keys(REGIONS)) rested(by(`gain-${region}`), 1);
+rested(by("smoothing"), 0);
 by("gains-reset").addEventListener("click", () => patch({ gains: Object.fromEntries(Object.keys(REGIONS).map(region => [region, 1])) }));
 by("smoothing").addEventListener("input", event => moved({ smoothing: Number(event.target.value) }));
 by("lookahead").addEventListener("input", event => moved({ lookahead: Number(event.target.value) }));
@@ -215,47 +236,24 @@ by("view-debug").addEventListener("click", () => setView("debug", !view.debug));
 
 document.addEventListener("keydown", event => {
   const at = event.target;
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || at.matches("input[type=text], select, textarea")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || at.matches("input[type=text], select, textarea") || by("keys").open) return;
   const key = event.key.toLowerCase();
   if (key === " ") {
-    if (at.matches("button, input, summary, a")) return;  // there, space presses what has the focus
+    if (at.matches("button, a, input:not([type=range])")) return;  // there, space presses what has the focus
     event.preventDefault();
     freeze();
   } else if (key === "x") calibrate();
   else if (key === "p") privacy();
   else if (key === "m") setView("mirror", !view.mirror);
+  else if (key === "?") by("keys").showModal();
   else if (/^[1-9]$/.test(key) && state && state.sources[key - 1]) act("POST", `/api/sources/${state.sources[key - 1].id}/use`);
 });
 
-// --- pictures in
+by("keys-open").addEventListener("click", () => by("keys").showModal());
+// Who clicks with a mouse goes on with the keys: space must freeze then, not press the same button again.
+document.addEventListener("click", event => { if (event.detail) event.target.closest?.("main button, header button, main input[type=checkbox], main input[type=radio]")?.blur(); });
 
-async function upload(files) {
-  for (const file of files) {
-    if (file.size > state.upload_mb * 1e6) { tell(`${file.name} is larger than ${state.upload_mb} MB.`); continue; }
-    const source = await act("POST", `/api/sources?name=${encodeURIComponent(file.name.slice(0, 80))}`, file, true);
-    if (source && files.length === 1) await act("POST", `/api/sources/${source.id}/use`);
-  }
-}
-by("upload").addEventListener("change", async event => { await upload([...event.target.files]); event.target.value = ""; });
-by("add-background").addEventListener("click", () => by("upload-background").click());
-by("upload-background").addEventListener("change", async event => {
-  const file = event.target.files[0];
-  const made = file && await act("POST", `/api/backgrounds?name=${encodeURIComponent(file.name.slice(0, 80))}`, file, true);
-  if (made) patch({ background: `picture:${made.id}` });
-  event.target.value = "";
-});
-let inside = 0;
-const carriesFiles = event => [...(event.dataTransfer?.types || [])].includes("Files");
-addEventListener("dragenter", event => { if (carriesFiles(event)) { inside++; by("drop").hidden = false; } });
-addEventListener("dragleave", event => { if (carriesFiles(event) && --inside <= 0) { inside = 0; by("drop").hidden = true; } });
-addEventListener("dragover", event => { if (carriesFiles(event)) event.preventDefault(); });
-addEventListener("drop", event => {
-  if (!carriesFiles(event)) return;
-  event.preventDefault();
-  inside = 0;
-  by("drop").hidden = true;
-  upload([...event.dataTransfer.files]);
-});
+takePictures({ act, tell, patch, most: () => state.upload_mb });
 
 // --- what streams in
 
@@ -271,19 +269,7 @@ connect("/api/events", {
 function showFigures(found) {
   figures = found;
   showStatus();
-  const number = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
-  by("fps").textContent = number(found.fps, 1);
-  by("latency").textContent = number(found.latency_ms?.p50, 0);
-  by("dropped").textContent = number(found.dropped, 0);
-  if (!found.stages_ms) return;
-  plot.add(found.latencies_ms, found.latencies_total);
-  const rows = Object.entries(found.stages_ms).filter(([, ms]) => ms.p50 !== null);
-  const body = by("stages");
-  if (body.rows.length !== rows.length) body.replaceChildren(...rows.map(() => make("tr", {}, make("th", { scope: "row" }), make("td"), make("td"))));
-  rows.forEach(([name, ms], i) => {
-    const [a, b, c] = body.rows[i].cells;
-    a.textContent = name; b.textContent = `${ms.p50.toFixed(1)} ms`; c.textContent = `${ms.p95.toFixed(1)} ms`;
-  });
+  readouts.show(found, state?.fps || 30);
 }
 
 const screen = by("preview"), pen = screen.getContext("2d");
@@ -308,6 +294,7 @@ function debug(on) {
   leave = null;
   if (!on) return;
   let seen = { aspect: 4 / 3, points: [] };
+  by("debug-text").textContent = state?.driver === "imagine" ? "Imagined motion: there is no driver to see" : "Waiting for a face";
   drawLandmarks(by("landmarks"), seen, null);
   leave = connect("/api/landmarks", {
     async message(data) {
@@ -321,7 +308,7 @@ function debug(on) {
   });
 }
 
-addEventListener("resize", () => plot.draw());
+addEventListener("resize", () => readouts.redraw());
 setView("mirror", view.mirror);
 setView("debug", view.debug);
 look();

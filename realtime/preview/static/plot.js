@@ -24,10 +24,10 @@ export class LatencyPlot {
   draw() {
     const [pen, width, height] = sharp(this.canvas), style = getComputedStyle(document.documentElement);
     const colour = name => style.getPropertyValue(name).trim();
-    const left = 36, bottom = 4, top = 8;
+    const left = 40, bottom = 4, top = 8;
     const sorted = [...this.values].sort((a, b) => a - b);
     const high = sorted.length ? sorted[Math.floor(sorted.length * 0.98)] : 40;
-    const most = [20, 40, 80, 160, 320, 640, 1280].find(step => step > high) || high;
+    const most = [20, 40, 100, 200, 400, 1000, 2000, 4000, 10000].find(step => step > high) || Math.ceil(high / 1e4) * 1e4;
     const y = value => top + (height - top - bottom) * (1 - Math.min(value, most) / most);
     pen.font = "11px system-ui, sans-serif";
     pen.fillStyle = colour("--dim");

@@ -1,0 +1,69 @@
+"""Sound through ALSA alone, on the kernel's own loopback card (snd-aloop): a click and a flash arrive together."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from guest import note
+
+HERE = Path(__file__).resolve().parents[1] / "realtime"
+NS = 1_000_000_000
+SECONDS, LATE_MS, BUFFER_MS = 60.0, 400.0, 200.0  # the emulated machine needs large buffers
+# Two cables: what is played into one side of the card comes out of the other.
+PCMS = {
+    "room_speaker": "hw:Loopback,1",
+    "room_mic": "hw:Loopback,0",
+    "cable": "hw:Loopback,0",
+    "cable_far": "hw:Loopback,1",
+}
+
+
+def offsets(lines: list[dict[str, int]], name: str = "ns") -> dict[int, float]:
+    """Return ms after the full second for each moment, by second."""
+    moments = [line[name] for line in lines if name in line]
+    return {(n + NS // 10) // NS: ((n + NS // 10) % NS - NS // 10) / 1e6 for n in moments}
+
+
+@pytest.mark.skipif(not Path("/proc/asound/Loopback").exists(), reason="this kernel has no snd-aloop")
+def test_click_and_flash_arrive_together_through_alsa(tmp_path: Path) -> None:
+    """The engine takes the microphone side of one cable to the speaker side of the other, delayed like the picture."""
+    conf = tmp_path / "asound.conf"
+    conf.write_text("</usr/share/alsa/alsa.conf>\n" + "".join(
+        f'pcm.{name} {{ type plug slave {{ pcm "{device}" rate 48000 }} hint {{ show on description "{name}" }} }}\n'
+        for name, device in PCMS.items()))  # fmt: skip
+    environment = os.environ | {"ALSA_CONFIG_PATH": str(conf), "PYTHONPATH": str(HERE.parents[1])}
+
+    def start(*words: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, *words], env=environment, stdout=subprocess.PIPE)
+
+    report = tmp_path / "report.json"
+    clicks = start(str(HERE / "sound_ear.py"), "click:room_speaker", str(SECONDS + 40))
+    engine = start(str(HERE / "sound_engine.py"), str(SECONDS), str(LATE_MS), str(report), str(BUFFER_MS))
+    ear = start(str(HERE / "sound_ear.py"), "cable_far", str(SECONDS + 15))
+    try:
+        flash, far = ([json.loads(line) for line in p.communicate(timeout=240)[0].splitlines()] for p in (engine, ear))
+    finally:
+        for process in (engine, ear, clicks):
+            process.kill()
+            process.wait()
+    assert engine.returncode == 0
+    seen, heard = offsets(flash), offsets(far)
+    both = sorted(set(seen) & set(heard))[15:]  # by then the lag is measured, and the delay slewed to it
+    audio = json.loads(report.read_text())["audio"]
+    skew = np.array([heard[k] - seen[k] for k in both])
+    note("snd_aloop", {
+        "clicks": len(both), "sound_after_flash_ms": round(float(np.median(skew)), 1) if len(both) else None,
+        "within_20_ms": round(float(np.mean(np.abs(skew) <= 20)), 3) if len(both) else None,
+        "p95_ms": round(float(np.percentile(np.abs(skew), 95)), 1) if len(both) else None, "audio": audio,
+        "load": os.getloadavg()[0],
+    })  # fmt: skip
+    assert len(both) >= 10, f"too few clicks arrived: {len(heard)} heard, {len(seen)} seen"
+    assert (
+        abs(float(np.median(skew))) < 60
+    )  # in emulation; how exact it is, tests/realtime/test_sound_server.py measures
