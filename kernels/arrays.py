@@ -43,6 +43,32 @@ def check_size(height: int, width: int) -> None:
         raise ValueError(f"height, width: expected 1..65536, got {height}, {width}")
 
 
+def check_picture(shape: Shape) -> None:
+    """Raise ValueError unless a picture of `shape` (H, W, C) has a size that the kernels address with 32 bits."""
+    height, width, channels = (int(n or 0) for n in shape)
+    check_size(height, width)
+    if height * width * channels >= 1 << 31:  # a tap is a 32-bit offset
+        raise ValueError(f"picture {shape}: expected fewer than 2^31 numbers")
+
+
+def check_texture(image: Any) -> None:
+    """Raise TypeError or ValueError unless `image` is a picture (H, W, 3) uint8 of two by two pixels or more."""
+    check("image", image, (np.uint8,), (None, None, 3))
+    if min(image.shape[:2]) < 2:
+        raise ValueError(f"image: expected two rows and columns or more, got uint8 {image.shape}")
+    check_picture(image.shape)
+
+
+def check_map(map_: Any, height: int, width: int, name: str, *, writable: bool = False) -> None:
+    """Raise TypeError or ValueError unless the fields of a `cpu.BackwardMap` fit a picture (height, width)."""
+    check(f"{name}.xy", map_.xy, (np.float32,), (height, width, 2))
+    check(f"{name}.triangle", map_.triangle, (np.int32,), (height, width))
+    check(f"{name}.depth", map_.depth, (np.float32,), (height, width))
+    if writable:
+        for field in ("xy", "triangle", "depth"):
+            check_writable(f"{name}.{field}", getattr(map_, field))
+
+
 def raise_bad_triangle(triangles: npt.NDArray[Any], found: int, count: int) -> None:
     """Raise ValueError for triangle -1 - found, the answer of a listing kernel, of a mesh of `count` vertices."""
     index = int(-1 - found)

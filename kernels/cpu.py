@@ -7,7 +7,6 @@ several threads at once, on different outputs.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,13 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels import bands, coverage, fused, mapping, raster, sampling, shade
-from kernels.arrays import check, check_size, check_writable, raise_bad_triangle
+from kernels.arrays import (
+    check,
+    check_map,
+    check_picture,
+    check_size,
+    check_texture,
+    check_writable,
+    raise_bad_triangle,
+)
 from kernels.workers import MANY_TRIANGLES, band_shift, first_bad, parallel_region, worth
 
 F32 = npt.NDArray[np.float32]
 I32 = npt.NDArray[np.int32]
 U8 = npt.NDArray[np.uint8]
 Winding = Literal["both", "clockwise", "counterclockwise"]
+_NO_DEPTH = np.empty((0, 0), np.float32)
 _FACING: dict[str, int] = {"both": 0, "clockwise": 1, "counterclockwise": -1}
 
 
@@ -62,7 +70,7 @@ def render_map(
     check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
     check("triangles", triangles, (np.int32,), (None, 3))
     target = BackwardMap.empty(height, width) if out is None else out
-    _check_map(target, height, width, "out", writable=True)
+    check_map(target, height, width, "out", writable=True)
     workers = worth(threads, height * width, triangles.shape[0])
     mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
     _run(mapping.draw_bands, mapping.draw, mesh, workers, target.xy, target.triangle, target.depth)
@@ -80,8 +88,8 @@ def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: in
     check("person", person, (np.float32,), (None, None, 4))
     check("plate", plate, (np.uint8,), (None, None, 3))
     height, width = plate.shape[:2]
-    _check_map(map_, height, width, "map_")
-    _check_picture(person.shape)
+    check_map(map_, height, width, "map_")
+    check_picture(person.shape)
     check("out", out, (np.uint8,), (height, width, 3))
     check_writable("out", out)
     workers = worth(threads, height * width, 0)
@@ -97,28 +105,33 @@ def composite(person: F32, plate: U8, map_: BackwardMap, out: U8, *, threads: in
 
 def render_composite(
     target_vertices: F32, source_xy: F32, triangles: I32, person: F32, plate: U8, out: U8, *,
-    threads: int | None = None, winding: Winding = "both",
+    depth: F32 | None = None, threads: int | None = None, winding: Winding = "both",
 ) -> U8:  # fmt: skip
     """Rasterise the mesh and compose the person over the plate in one pass, with no map in memory.
 
     Arguments as for `render_map` and `composite`, whose result it equals but for the rounding of a position to
-    float32; returns `out`. Raises TypeError or ValueError, naming the array.
+    float32; returns `out`. `depth` (H, W) float32, when given, receives the map's. Raises TypeError or ValueError,
+    naming the array.
     """
     check("target_vertices", target_vertices, (np.float32,), (None, 3))
     check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
     check("triangles", triangles, (np.int32,), (None, 3))
     check("person", person, (np.float32,), (None, None, 4))
-    _check_picture(person.shape)
+    check_picture(person.shape)
     check("plate", plate, (np.uint8,), (None, None, 3))
     height, width = plate.shape[:2]
     check_size(height, width)
     check("out", out, (np.uint8,), (height, width, 3))
     check_writable("out", out)
+    if depth is not None:
+        check("depth", depth, (np.float32,), (height, width))
+        check_writable("depth", depth)
     workers = worth(threads, height * width, triangles.shape[0])
     mesh = prepare(target_vertices, source_xy, triangles, height, width, winding, workers)
     if out is not plate:
         np.copyto(out, plate)
-    _run(fused.compose_bands, fused.compose, mesh, workers, person, plate, out)
+    kept = _NO_DEPTH if depth is None else depth
+    _run(fused.compose_bands, fused.compose, mesh, workers, person, plate, out, kept)
     return out
 
 
@@ -134,7 +147,7 @@ def render_texture(
     check("target_vertices", target_vertices, (np.float32,), (None, 3))
     check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
     check("triangles", triangles, (np.int32,), (None, 3))
-    _check_texture(image)
+    check_texture(image)
     check("out", out, (np.uint8,), (None, None, 3))
     check_writable("out", out)
     height, width = out.shape[:2]
@@ -158,7 +171,7 @@ def render_tensor(
     check("target_vertices", target_vertices, (np.float32,), (None, 3))
     check("source_xy", source_xy, (np.float32,), (target_vertices.shape[0], 2))
     check("triangles", triangles, (np.int32,), (None, 3))
-    _check_texture(image)
+    check_texture(image)
     check("out", out, (np.float32, np.float16, np.uint8), (1, 3, None, None))
     check_writable("out", out)
     height, width = out.shape[2:]
@@ -181,9 +194,9 @@ def resample(
     rounded, halves up. Raises TypeError or ValueError, naming the array.
     """
     check("image", image, (np.uint8, np.float32), (None, None, None))
-    _check_picture(image.shape)
+    check_picture(image.shape)
     height, width = map_.triangle.shape
-    _check_map(map_, height, width, "map_")
+    check_map(map_, height, width, "map_")
     check("out", out, (image.dtype.type,), (height, width, image.shape[2]))
     check_writable("out", out)
     workers = worth(threads, height * width, 0)
@@ -196,15 +209,15 @@ def resample(
 
 
 def warm_up() -> None:
-    """Compile, or load from Numba's cache, the two kernels of a live frame: `render_map` and `composite`.
+    """Compile, or load from Numba's cache, the kernel of a live frame: `render_composite` with its depth.
 
     The others compile at their first call: a cold start must not wait for what no frame needs.
     """
     vertices = np.array([[0, 0, 0], [3, 0, 0], [0, 3, 0]], np.float32)
     source_xy = np.ascontiguousarray(vertices[:, :2])
-    map_ = render_map(vertices, source_xy, np.array([[0, 1, 2]], np.int32), 4, 4)
-    plate = np.zeros((4, 4, 3), np.uint8)
-    composite(np.zeros((4, 4, 4), np.float32), plate, map_, plate)
+    plate, depth = np.zeros((4, 4, 3), np.uint8), np.empty((4, 4), np.float32)
+    render_composite(vertices, source_xy, np.array([[0, 1, 2]], np.int32), np.zeros((4, 4, 4), np.float32), plate,
+                     np.empty_like(plate), depth=depth)  # fmt: skip
 
 
 def prepare(
@@ -243,28 +256,6 @@ def _run(one: Any, several: Any, mesh: Any, workers: int, *rest: Any) -> None:
         several(*mesh, workers, *rest)
 
 
-def _check_map(map_: BackwardMap, height: int, width: int, name: str, *, writable: bool = False) -> None:
-    check(f"{name}.xy", map_.xy, (np.float32,), (height, width, 2))
-    check(f"{name}.triangle", map_.triangle, (np.int32,), (height, width))
-    check(f"{name}.depth", map_.depth, (np.float32,), (height, width))
-    if writable:
-        for field in ("xy", "triangle", "depth"):
-            check_writable(f"{name}.{field}", getattr(map_, field))
-
-
-def _check_texture(image: U8) -> None:
-    check("image", image, (np.uint8,), (None, None, 3))
-    if min(image.shape[:2]) < 2:
-        raise ValueError(f"image: expected two rows and columns or more, got uint8 {image.shape}")
-    _check_picture(image.shape)
-
-
-def _check_picture(shape: tuple[int, ...]) -> None:
-    check_size(shape[0], shape[1])
-    if math.prod(shape) >= 1 << 31:  # a tap is a 32-bit offset
-        raise ValueError(f"picture {shape}: expected fewer than 2^31 numbers")
-
-
 def source_visibility(map_: BackwardMap, source_vertices: F32, triangles: I32, source_depth: F32) -> U8:
     """Return 1 for each covered pixel whose source texel the photo really shows, 0 for hidden and uncovered ones.
 
@@ -273,7 +264,7 @@ def source_visibility(map_: BackwardMap, source_vertices: F32, triangles: I32, s
     pixel of the triangle's slope plus 1/64 px. Raises TypeError or ValueError, naming the array.
     """
     height, width = map_.triangle.shape
-    _check_map(map_, height, width, "map_")
+    check_map(map_, height, width, "map_")
     check("source_vertices", source_vertices, (np.float32,), (None, 3))
     check("triangles", triangles, (np.int32,), (None, 3))
     check("source_depth", source_depth, (np.float32,), (None, None))
@@ -293,7 +284,7 @@ def crop_tensor(
     repeated; a minifying affine aliases. Raises TypeError or ValueError, naming the array.
     """
     check("image", image, (np.uint8, np.float32), (None, None, None))
-    _check_picture(image.shape)
+    check_picture(image.shape)
     check("affine", affine, (np.float64,), (2, 3))
     check("out", out, (np.float32, np.float16, np.uint8), (1, image.shape[2], None, None))
     check_writable("out", out)

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.arrays import check, check_writable
-from kernels.cpu import BackwardMap
 from kernels.jit import exact
 
 F32 = npt.NDArray[np.float32]
@@ -58,20 +57,21 @@ def edge_table(triangles: I32, texture_xy: F32) -> EdgeTable:
     return EdgeTable(np.ascontiguousarray(pairs[first], np.int32).reshape(-1, 2), sides, np.sign(area).astype(np.int8))
 
 
-def smooth_edges(table: EdgeTable, vertices: F32, triangles: I32, map_: BackwardMap, picture: U8) -> U8:
+def smooth_edges(table: EdgeTable, vertices: F32, triangles: I32, depth: F32, picture: U8) -> U8:
     """Mix the pixels that a silhouette crosses, in place, and return the picture.
 
-    vertices (N, 3) float32 px, larger z nearer, and triangles (T, 3) int32 as they were drawn into `map_`;
-    picture (H, W, 3) uint8. Raises TypeError or ValueError, naming the array.
+    vertices (N, 3) float32 px, larger z nearer, and triangles (T, 3) int32 as they were drawn; depth (H, W) float32, the
+    depth of that drawing; picture (H, W, 3) uint8. Raises TypeError or ValueError, naming the array.
     """
     check("vertices", vertices, (np.float32,), (None, 3))
     check("triangles", triangles, (np.int32,), (len(table.winding), 3))
-    height, width = map_.triangle.shape
+    check("depth", depth, (np.float32,), (None, None))
+    height, width = depth.shape
     check("picture", picture, (np.uint8,), (height, width, 3))
     check_writable("picture", picture)
     at = np.empty((_MOST, 2), np.int64)
     share = np.empty(_MOST, np.float32)
-    n = _crossed(table.vertices, table.triangles, table.winding, vertices, triangles, map_.depth, at, share)
+    n = _crossed(table.vertices, table.triangles, table.winding, vertices, triangles, depth, at, share)
     if n:
         _mix(at[:n], share[:n], picture.reshape(-1, 3))
     return picture

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from kernels.bands import longest
-from kernels.jit import interpolating, parallel
+from kernels.jit import exact, interpolating, parallel
 from kernels.lanes import LANES
 from kernels.map_lanes import locate, sample
 from kernels.raster import draw_scratch
@@ -130,12 +130,27 @@ def row_taps(width: int) -> Any:
     return np.empty(length, np.int32), np.empty(length, np.float32), np.empty(length, np.float32)
 
 
+@exact
+def keep_depth(depth: Any, at: int, drawn: bool, out: Any) -> None:
+    """Copy one row of a band's depth, which starts at `at`, or mark the row as not covered."""
+    if drawn:
+        first = np.uint64(at)
+        for x in range(np.uint64(out.shape[0])):
+            out[x] = depth[first + x]
+    else:
+        for x in range(out.shape[0]):
+            out[x] = -np.inf
+
+
 @interpolating
 def compose_bands(
     vertices: Any, source: Any, triangles: Any, snapped: Any, kept: Any, box: Any, starts: Any, listed: Any, shift: int,
-    worker: int, workers: int, person: Any, plate: Any, out: Any,
+    worker: int, workers: int, person: Any, plate: Any, out: Any, near: Any,
 ) -> None:  # fmt: skip
-    """Rasterise and compose bands worker, worker + workers, ...; `out` already holds the plate."""
+    """Rasterise and compose bands worker, worker + workers, ...; `out` already holds the plate.
+
+    near: (H, W) float32 receives the depth, or (0, 0) where nobody wants it.
+    """
     height, width = out.shape[:2]
     pitch = width + LANES
     depth, ids = np.empty(pitch << shift, np.float32), np.empty(pitch << shift, np.int32)
@@ -147,6 +162,8 @@ def compose_bands(
             planes,
         )  # fmt: skip
         compose_rows(person, planes, plate, ids, pitch, left, right, top, bottom, taps, out)
+        for y in range(band << shift, min(near.shape[0], (band + 1) << shift)):
+            keep_depth(depth, (y - top) * pitch, top <= y < bottom, near[y])
 
 
 @interpolating
@@ -190,12 +207,12 @@ def tensor_bands(
 @parallel
 def compose(
     vertices: Any, source: Any, triangles: Any, snapped: Any, kept: Any, box: Any, starts: Any, listed: Any, shift: int,
-    workers: int, person: Any, plate: Any, out: Any,
+    workers: int, person: Any, plate: Any, out: Any, near: Any,
 ) -> None:  # fmt: skip
     """Rasterise and compose the whole picture with `workers` threads."""
     for w in prange(workers):
         compose_bands(
-            vertices, source, triangles, snapped, kept, box, starts, listed, shift, w, workers, person, plate, out
+            vertices, source, triangles, snapped, kept, box, starts, listed, shift, w, workers, person, plate, out, near
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from kernels.cpu import BackwardMap, composite, render_map
+from kernels.cpu import render_composite
 from kernels.edges import edge_table, smooth_edges
 from models import lids, rotation, transfer
 from models.face import F32, F64, I32, U8, FaceParams
@@ -53,7 +53,7 @@ class Puppet:
         self._lip_gap = _lip_gaps(self._rest)
         self._sheet = build_sheet(source, self._model, self._rest)
         h, w = source.image.shape[:2]
-        self._map = BackwardMap.empty(h, w)
+        self._depth: F32 = np.empty((h, w), np.float32)
         self._edges = edge_table(self._sheet.triangles, self._sheet.atlas_xy)
 
     @property
@@ -98,12 +98,11 @@ class Puppet:
 
     def warp(self, params: FaceParams, out: U8 | None = None) -> tuple[U8, F32]:
         """Map the source to a pose without the generator: the picture (H, W, 3) and the vertices (V, 3)."""
-        v = self.vertices(params)
-        h, w = self.source.image.shape[:2]
-        render_map(v, self._sheet.atlas_xy, self._sheet.triangles, h, w, out=self._map, threads=self._threads)
-        frame = np.empty((h, w, 3), np.uint8) if out is None else out
-        composite(self._sheet.atlas, self.plate, self._map, frame, threads=self._threads)
-        smooth_edges(self._edges, v, self._sheet.triangles, self._map, frame)
+        v, s = self.vertices(params), self._sheet
+        frame = np.empty_like(self.source.image) if out is None else out
+        render_composite(v, s.atlas_xy, s.triangles, s.atlas, self.plate, frame, depth=self._depth,
+                         threads=self._threads)  # fmt: skip
+        smooth_edges(self._edges, v, s.triangles, self._depth, frame)
         return frame, v
 
     def render(self, params: FaceParams, mark: Mark | None = None) -> U8:

@@ -42,7 +42,7 @@ def test_a_square_comes_close_to_its_supersampled_picture(angle: float, dx: floa
     corners = (SQUARE - 10) @ np.array([[c, s], [-s, c]]) + 23.5 + [dx, dy]
     v, picture, map_ = draw(corners)
     truth, before = supersampled(corners), picture.copy()
-    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_, picture)
+    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_.depth, picture)
     rough, smooth = (np.abs(p - truth).sum() for p in (before, picture))
     assert smooth <= 0.45 * rough + 400, (smooth, rough)
 
@@ -51,7 +51,7 @@ def test_the_inside_the_outside_and_the_diagonal_stay() -> None:
     corners = SQUARE + np.float32([10.3, 12.4])
     v, picture, map_ = draw(corners)
     before = picture.copy()
-    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_, picture)
+    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_.depth, picture)
     changed = (picture != before).any(2)
     near = np.zeros_like(changed)
     near[12:34, 10:32] = True
@@ -68,7 +68,7 @@ def test_a_surface_that_goes_on_is_no_silhouette() -> None:
     map_ = render_map(v, v[:, :2].copy(), tri, SIDE, SIDE)
     picture = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
     before = picture.copy()
-    smooth_edges(edge_table(tri, v[:, :2].copy()), v, tri, map_, picture)
+    smooth_edges(edge_table(tri, v[:, :2].copy()), v, tri, map_.depth, picture)
     assert (picture[7:28, 15:25] == before[7:28, 15:25]).all()
     assert (picture != before).any()
 
@@ -79,7 +79,7 @@ def test_the_order_of_triangles_does_not_show() -> None:
     for order in ([0, 1], [1, 0]):
         v, picture, map_ = draw(corners)
         tri = np.ascontiguousarray(TWO[order])
-        results.append(smooth_edges(edge_table(tri, SQUARE), v, tri, map_, picture))
+        results.append(smooth_edges(edge_table(tri, SQUARE), v, tri, map_.depth, picture))
     assert np.abs(results[0].astype(int) - results[1]).max() <= 1
 
 
@@ -88,7 +88,7 @@ def test_unusable_vertices_change_nothing(bad: float) -> None:
     v, picture, map_ = draw(SQUARE + 10)
     v[:] = bad
     before = picture.copy()
-    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_, picture)
+    smooth_edges(edge_table(TWO, SQUARE), v, TWO, map_.depth, picture)
     assert (picture == before).all()
 
 
@@ -96,8 +96,8 @@ def test_an_empty_mesh_and_a_wrong_picture() -> None:
     none = np.empty((0, 3), np.int32)
     table = edge_table(none, SQUARE)
     v, picture, map_ = draw(SQUARE + 10)
-    assert smooth_edges(table, v, none, map_, picture) is picture
+    assert smooth_edges(table, v, none, map_.depth, picture) is picture
     with pytest.raises(TypeError, match="picture"):
-        smooth_edges(table, v, none, map_, picture.astype(np.float32))
+        smooth_edges(table, v, none, map_.depth, picture.astype(np.float32))
     with pytest.raises(ValueError, match="triangles"):
-        smooth_edges(table, v, TWO, map_, picture)
+        smooth_edges(table, v, TWO, map_.depth, picture)

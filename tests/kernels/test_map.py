@@ -121,13 +121,17 @@ def test_fused_equals_map_then_composite() -> None:
     plate = random.integers(0, 256, (70, 50, 3)).astype(np.uint8)  # 70 rows: the last band is a short one
     vertices, triangles = head_mesh(60, 0.3)
     source_xy = head_mesh(40)[0][:, :2].copy()
-    two_steps = cpu.composite(
-        person, plate, cpu.render_map(vertices, source_xy, triangles, 70, 50), np.empty_like(plate)
-    )
+    map_ = cpu.render_map(vertices, source_xy, triangles, 70, 50)
+    two_steps = cpu.composite(person, plate, map_, np.empty_like(plate))
     for threads in (1, 2):
-        out = np.empty_like(plate)
-        one_step = cpu.render_composite(vertices, source_xy, triangles, person, plate, out, threads=threads)
+        out, depth = np.empty_like(plate), np.full((70, 50), np.nan, np.float32)
+        one_step = cpu.render_composite(
+            vertices, source_xy, triangles, person, plate, out, depth=depth, threads=threads
+        )
         assert one_step is out
+        np.testing.assert_array_equal(depth, map_.depth)
+        without = cpu.render_composite(vertices, source_xy, triangles, person, plate, np.empty_like(plate))
+        np.testing.assert_array_equal(one_step, without)
         assert np.abs(one_step.astype(int) - two_steps).max() <= 1
         assert (one_step != two_steps).mean() < 1e-3
     assert (two_steps != plate).any()
