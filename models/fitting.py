@@ -71,6 +71,10 @@ class Fitter:
         w[:, :2], w[:, 2] = 1.0 / _SIGMA_MM, 1.0 / _SIGMA_Z_MM
         # Hundreds of landmarks share their errors: count them as so many independent ones.
         self._w = (w * np.sqrt(60.0 / N_MESH)).reshape(-1)
+        self._w2 = (self._w**2)[:, None]
+        self._most = _HUBER / self._w
+        rigid = model.rigid[:N_MESH].astype(np.float64)
+        self._rigid = rigid / rigid.sum()
         prior = np.full(N_EXPRESSION, 1.0)
         prior[:N_UNITS] = 1.0 / _SCORE_SIGMA**2
         prior[[UNIT[u] for u in _HOLES]] = 1.0 / _HOLE_SIGMA**2
@@ -83,13 +87,13 @@ class Fitter:
         self._ew = e * self._w**2
         self._inv = np.linalg.inv(self._ew @ e.T + np.diag(prior))
         lw = self._ew[N_UNITS:]
-        self._inv_learned = np.linalg.inv(lw @ e[N_UNITS:].T + np.diag(prior[N_UNITS:]))
+        inv_learned = np.linalg.inv(lw @ e[N_UNITS:].T + np.diag(prior[N_UNITS:]))
+        self._spill = inv_learned @ (lw @ e[:N_UNITS].T)  # learned components that stand in for units
 
     def start(self, points: F32, camera: Camera, head: F32 | F64) -> FaceParams:
         """Pose from nothing: a similarity of the head's rigid points, expression 0."""
         x, y = np.asarray(head, np.float64)[:N_MESH], np.asarray(points, np.float64)[:N_MESH].copy()
-        w = self.model.rigid[:N_MESH].astype(np.float64)
-        w = w / w.sum()
+        w = self._rigid
         mx, my = w @ x, w @ y
         u, d, vt = np.linalg.svd((x - mx).T @ ((y - my) * w[:, None]))
         flip = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
@@ -128,36 +132,35 @@ class Fitter:
         """
         p = self.start(points, camera, head) if start is None else self._catch_up(points, camera, head, start)
         base = np.asarray(head, np.float64)[:N_MESH]
-        z_mean = float(np.average(np.asarray(points[:N_MESH, 2], np.float64), weights=self.model.rigid[:N_MESH]))
-        obs = np.asarray(points, np.float64).copy()
-        obs[:, 2] -= z_mean
+        obs = np.array(points[:N_MESH], np.float64)
+        obs[:, 2] -= float(self._rigid @ obs[:, 2])
         q, t = p.rotation, p.translation.copy()
         z0 = 0.0
         target = np.zeros(N_EXPRESSION)
         target[:N_UNITS] = scores
         c = p.expression.astype(np.float64) if start is not None else target.copy()
+        # d(residual) = [rotation | translation | log scale], unknown in the head frame, and the residual itself: all
+        # products of the normal equations come from one pass over the basis
+        jac = np.zeros((N_MESH, 3, 8))
+        jac[:, :, 3:6] = np.eye(3)
+        flat = jac.reshape(-1, 8)
         for _ in range(iterations):
             r_mat = rotation.matrix(q)
             k = camera.focal_px / t[2]
-            cam = obs[:N_MESH] / k
+            cam = obs / k
             cam[:, :2] -= camera.centre / k + t[:2]
             cam[:, 2] -= z0
             y = base + (c @ self._e).reshape(-1, 3)
-            res = ((cam @ r_mat - y).reshape(-1) * self._w).clip(-_HUBER, _HUBER) / self._w
-            # d(residual) = [rotation | translation | log scale], unknown in the head frame
-            jac = np.empty((N_MESH, 3, 7))
-            jac[:, :, :3] = _cross(y)
-            jac[:, :, 3:6] = np.eye(3)
+            _cross(y, jac[:, :, :3])
             jac[:, :, 6] = y
-            jw = jac.reshape(-1, 7) * self._w[:, None]
-            rw = res * self._w
-            a_pp = jw.T @ jw
-            a_cp = (self._e * self._w) @ jw
-            g_p = jw.T @ rw
-            g_c = self._ew @ res + self._prior * (target - c)
-            k_cp = self._inv @ a_cp
-            step = np.linalg.solve(a_pp - a_cp.T @ k_cp, g_p - k_cp.T @ g_c)
-            c = c + self._inv @ (g_c - a_cp @ step)
+            np.clip((cam @ r_mat - y).reshape(-1), -self._most, self._most, out=flat[:, 7])
+            pose = flat.T @ (flat * self._w2)
+            mixed = self._ew @ flat
+            mixed[:, 7] += self._prior * (target - c)
+            a_cp, g_c = mixed[:, :7], mixed[:, 7]
+            solved = self._inv @ mixed
+            step = np.linalg.solve(pose[:7, :7] - a_cp.T @ solved[:, :7], pose[:7, 7] - solved[:, :7].T @ g_c)
+            c = c + solved[:, 7] - solved[:, :7] @ step
             # apply: cam = R (exp(w) y s + d)
             q = rotation.multiply(q, rotation.exp(step[:3]))
             scale = float(np.exp(np.clip(step[6], -0.3, 0.3)))
@@ -171,10 +174,7 @@ class Fitter:
         for blink, wide in zip(lids.BLINK, lids.WIDE, strict=True):  # an eye is shut or wide, never both
             units[[blink, wide]] -= min(units[blink], units[wide])
         # What clipping took away goes to the learned components.
-        spill = c[:N_UNITS] - units
-        if np.any(spill):
-            lost = spill @ self._e[:N_UNITS]
-            c[N_UNITS:] += self._inv_learned @ (self._ew[N_UNITS:] @ lost)
+        c[N_UNITS:] += self._spill @ (c[:N_UNITS] - units)
         c[:N_UNITS] = units
         c[N_UNITS:] = np.clip(c[N_UNITS:], -6.0, 6.0)
         out = FaceParams(q, t, c.astype(np.float32), np.zeros((2, 2), np.float32))
@@ -214,10 +214,8 @@ class Fitter:
         return self.exact_head(points, camera, params, head) - model.offsets(params.expression), params
 
 
-def _cross(y: F64) -> F64:
-    """Matrix of w -> w x y for each point, (N, 3, 3)."""
-    out = np.zeros((len(y), 3, 3))
+def _cross(y: F64, out: F64) -> None:
+    """Write the matrix of w -> w x y for each point (N, 3) into out (N, 3, 3), whose diagonals are 0 already."""
     out[:, 0, 1], out[:, 0, 2] = y[:, 2], -y[:, 1]
     out[:, 1, 0], out[:, 1, 2] = -y[:, 2], y[:, 0]
     out[:, 2, 0], out[:, 2, 1] = y[:, 1], -y[:, 0]
-    return out
