@@ -1,4 +1,4 @@
-"""Crops in and out of a picture at an affine: sample one as bytes, lay a painted one over, one pass each.
+"""Crops in and out of a picture at an affine: sample one as bytes, scale it, lay a painted one over, one pass each.
 
 Pixel centres lie at integer coordinates. An affine (2, 3) float64 takes crop (x, y, 1) to picture (column, row), px.
 """
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.arrays import check, check_writable
-from kernels.jit import interpolating
+from kernels.jit import exact, interpolating
 
 U8 = npt.NDArray[np.uint8]
 _RIM = 2  # crop px on each side that must be empty, so that the four-tap filter needs no bounds
@@ -60,6 +60,23 @@ def lay_over(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[
         return
     inverse = np.array([[d, -b, b * affine[1, 2] - d * affine[0, 2]], [-c, a, c * affine[0, 2] - a * affine[1, 2]]])
     _lay_over(picture, painted, inverse / det, x0, y0, x1, y1)
+
+
+def scale(picture: U8, factor: float, out: npt.NDArray[np.float32]) -> None:
+    """Write bytes as numbers: out = picture * factor, rounded once.
+
+    picture (H, W, C) uint8; out (H, W, C) float32. Raises TypeError or ValueError, naming the array.
+    """
+    check("picture", picture, (np.uint8,), (None, None, None))
+    check("out", out, (np.float32,), picture.shape)
+    check_writable("out", out)
+    _scale(picture.reshape(-1), np.float32(factor), out.reshape(-1))
+
+
+@exact
+def _scale(picture: Any, factor: Any, out: Any) -> None:
+    for i in range(picture.shape[0]):
+        out[i] = np.float32(picture[i]) * factor
 
 
 @interpolating

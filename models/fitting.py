@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.linear import products
 from models import lids, rotation
 from models.face import F32, F64, N_UNITS, UNIT, FaceParams
 from models.morphable import EYES, IOD_MM, N_MESH, Morphable
@@ -71,7 +72,7 @@ class Fitter:
         w[:, :2], w[:, 2] = 1.0 / _SIGMA_MM, 1.0 / _SIGMA_Z_MM
         # Hundreds of landmarks share their errors: count them as so many independent ones.
         self._w = (w * np.sqrt(60.0 / N_MESH)).reshape(-1)
-        self._w2 = (self._w**2)[:, None]
+        self._w2 = self._w**2
         self._most = _HUBER / self._w
         rigid = model.rigid[:N_MESH].astype(np.float64)
         self._rigid = rigid / rigid.sum()
@@ -141,9 +142,10 @@ class Fitter:
         c = p.expression.astype(np.float64) if start is not None else target.copy()
         # d(residual) = [rotation | translation | log scale], unknown in the head frame, and the residual itself: all
         # products of the normal equations come from one pass over the basis
-        jac = np.zeros((N_MESH, 3, 8))
-        jac[:, :, 3:6] = np.eye(3)
-        flat = jac.reshape(-1, 8)
+        jac = np.zeros((8, N_MESH, 3))
+        for i in range(3):
+            jac[3 + i, :, i] = 1.0
+        flat = jac.reshape(8, -1)
         for _ in range(iterations):
             r_mat = rotation.matrix(q)
             k = camera.focal_px / t[2]
@@ -151,11 +153,11 @@ class Fitter:
             cam[:, :2] -= camera.centre / k + t[:2]
             cam[:, 2] -= z0
             y = base + (c @ self._e).reshape(-1, 3)
-            _cross(y, jac[:, :, :3])
-            jac[:, :, 6] = y
-            np.clip((cam @ r_mat - y).reshape(-1), -self._most, self._most, out=flat[:, 7])
-            pose = flat.T @ (flat * self._w2)
-            mixed = self._ew @ flat
+            _cross(y, jac)
+            jac[6] = y
+            np.clip((cam @ r_mat - y).reshape(-1), -self._most, self._most, out=flat[7])
+            pose = (flat * self._w2) @ flat.T
+            mixed = products(self._ew, flat)
             mixed[:, 7] += self._prior * (target - c)
             a_cp, g_c = mixed[:, :7], mixed[:, 7]
             solved = self._inv @ mixed
@@ -215,7 +217,7 @@ class Fitter:
 
 
 def _cross(y: F64, out: F64) -> None:
-    """Write the matrix of w -> w x y for each point (N, 3) into out (N, 3, 3), whose diagonals are 0 already."""
-    out[:, 0, 1], out[:, 0, 2] = y[:, 2], -y[:, 1]
-    out[:, 1, 0], out[:, 1, 2] = -y[:, 2], y[:, 0]
-    out[:, 2, 0], out[:, 2, 1] = y[:, 1], -y[:, 0]
+    """Write e_i x y of each point (N, 3) into out[i], (N, 3), for the three axes; out[i, :, i] is 0 already."""
+    out[0, :, 1], out[0, :, 2] = -y[:, 2], y[:, 1]
+    out[1, :, 0], out[1, :, 2] = y[:, 2], -y[:, 0]
+    out[2, :, 0], out[2, :, 1] = -y[:, 1], y[:, 0]

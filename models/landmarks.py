@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from kernels import paste
 from models.face import F32, U8, UNITS
 
 N_LANDMARKS = 478
@@ -57,22 +58,38 @@ class Roi:
     angle: float
 
 
+class _Net:
+    """One network on LiteRT: fixed shapes, outputs by name."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._net: Any = Interpreter(model_content=content, num_threads=threads)
+        self._net.allocate_tensors()
+        self._input = self._net.tensor(self._net.get_input_details()[0]["index"])
+        details = self._net.get_output_details()
+        self._outputs = {d["name"]: self._net.tensor(d["index"]) for d in details}
+        self.first = details[0]["name"]
+
+    @property
+    def input(self) -> F32:
+        """The network's own input array; nobody may hold it while `run` works."""
+        return self._input()  # type: ignore[no-any-return]
+
+    def run(self, *names: str) -> list[F32]:
+        """Compute, and return copies of the outputs of these names."""
+        self._net.invoke()
+        return [self._outputs[name]().copy() for name in names]
+
+
 class FaceNetworks:
     """The detector, the landmark network and the score network, loaded once."""
 
     def __init__(self, task_file: Path, threads: int = 2) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         with zipfile.ZipFile(task_file) as z:
-
-            def load(name: str, n: int) -> Any:
-                net = Interpreter(model_content=z.read(name), num_threads=n)
-                net.allocate_tensors()
-                return net
-
-            self._detector = load("face_detector.tflite", 1)
-            self._mesh = load("face_landmarks_detector.tflite", threads)
-            self._scores = load("face_blendshapes.tflite", 1)
+            self._detector = _Net(z.read("face_detector.tflite"), 1)
+            self._mesh = _Net(z.read("face_landmarks_detector.tflite"), threads)
+            self._scores = _Net(z.read("face_blendshapes.tflite"), 1)
         self._anchors = _anchors()
 
     def detect(self, rgb: U8, limit: int = 5, min_score: float = 0.5) -> list[tuple[Roi, float]]:
@@ -90,8 +107,8 @@ class FaceNetworks:
         else:
             m2 = m
         x = cv2.warpAffine(small, m2, (_DETECT_PX, _DETECT_PX), flags=cv2.INTER_LINEAR)
-        x = (x.astype(np.float32) / 127.5 - 1.0)[None]
-        boxes, score = _run(self._detector, x, ("regressors", "classificators"))
+        self._detector.input[0] = x.astype(np.float32) / 127.5 - 1.0
+        boxes, score = self._detector.run("regressors", "classificators")
         s = 1 / (1 + np.exp(-np.clip(score[0, :, 0], -50, 50)))
         keep = np.flatnonzero(s > min_score)
         if not len(keep):
@@ -112,7 +129,8 @@ class FaceNetworks:
     def landmarks(self, rgb: U8, roi: Roi) -> Landmarks:
         """Fit the 478 landmarks inside a region; `presence` tells whether a face is there at all."""
         crop, back = _crop(rgb, roi)
-        mesh, flag = _run(self._mesh, crop[None], ("Identity", "Identity_1"))
+        paste.scale(crop, 1 / 255, self._mesh.input[0])
+        mesh, flag = self._mesh.run("Identity", "Identity_1")
         p = mesh.reshape(N_LANDMARKS, 3).astype(np.float64)
         scale = roi.side / _CROP_PX
         xy = (p[:, :2] - 0.5) @ back[:, :2].T + back[:, 2]
@@ -122,8 +140,8 @@ class FaceNetworks:
 
     def scores(self, points: F32) -> F32:
         """Score the 52 ARKit units from landmarks (tongueOut has no score and stays 0)."""
-        x = points[BLENDSHAPE_LANDMARKS, :2][None].astype(np.float32)
-        (raw,) = _run(self._scores, x, (None,))
+        self._scores.input[0] = points[BLENDSHAPE_LANDMARKS, :2]
+        (raw,) = self._scores.run(self._scores.first)
         out = np.zeros(len(UNITS), np.float32)
         out[_SCORE_TO_UNIT] = raw.ravel()[1:]
         return out
@@ -138,7 +156,7 @@ def roi_from_points(points: F32) -> Roi:
     return Roi(float(c[0]), float(c[1]), float((hi - lo).max() * _ROI_SCALE), float(np.arctan2(d[1], d[0])))
 
 
-def _crop(rgb: U8, roi: Roi) -> tuple[F32, Any]:
+def _crop(rgb: U8, roi: Roi) -> tuple[U8, Any]:
     k = roi.side / _CROP_PX
     c, s = np.cos(roi.angle) * k, np.sin(roi.angle) * k
     half = (_CROP_PX - 1) / 2
@@ -158,16 +176,7 @@ def _crop(rgb: U8, roi: Roi) -> tuple[F32, Any]:
             m = m / f
             m[:, 2] += (1 / f - 1) / 2
     crop = cv2.warpAffine(src, m, (_CROP_PX, _CROP_PX), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return crop.astype(np.float32) * np.float32(1 / 255), back
-
-
-def _run(net: Any, x: Any, names: tuple[str | None, ...]) -> list[Any]:
-    i = net.get_input_details()[0]
-    net.set_tensor(i["index"], np.ascontiguousarray(x, np.float32).reshape(i["shape"]))
-    net.invoke()
-    details = net.get_output_details()
-    by_name = {d["name"]: d["index"] for d in details}
-    return [net.get_tensor(details[0]["index"] if n is None else by_name[n]) for n in names]
+    return np.asarray(crop, np.uint8), back
 
 
 def _anchors() -> F32:
