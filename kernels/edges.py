@@ -60,8 +60,8 @@ def edge_table(triangles: I32, texture_xy: F32) -> EdgeTable:
 def smooth_edges(table: EdgeTable, vertices: F32, triangles: I32, depth: F32, picture: U8) -> U8:
     """Mix the pixels that a silhouette crosses, in place, and return the picture.
 
-    vertices (N, 3) float32 px, larger z nearer, and triangles (T, 3) int32 as they were drawn; depth (H, W) float32, the
-    depth of that drawing; picture (H, W, 3) uint8. Raises TypeError or ValueError, naming the array.
+    vertices (N, 3) float32 px, larger z nearer, and triangles (T, 3) int32 as they were drawn; depth (H, W) float32,
+    the depth of that drawing; picture (H, W, 3) uint8. Raises TypeError or ValueError, naming the array.
     """
     check("vertices", vertices, (np.float32,), (None, 3))
     check("triangles", triangles, (np.int32,), (len(table.winding), 3))
