@@ -1,61 +1,30 @@
 """One face over the runtimes: open an ONNX network on what the machine has, feed fixed arrays, read fixed arrays.
 
 A `Network` owns its input and output arrays; the caller writes into the first, calls `run`, reads the second. Nothing
-is allocated per frame. OpenVINO serves x86 CPUs, in bfloat16 where the CPU has it and it is measured to be faster; ONNX
-Runtime serves any CPU, and NVIDIA GPUs through CUDA (that path has not been run by its authors: it is tested on the
-options and bindings it asks for).
+is allocated per frame. NVIDIA GPUs are served by ONNX Runtime through TensorRT in float16, then CUDA
+(`models/inference_ort.py`; not run by its authors), x86 CPUs by OpenVINO, in bfloat16 where the CPU has it and it is
+measured to be faster, any CPU by ONNX Runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from models.errors import UserError
+from models.inference_choice import Array, Choice, Network
+from models.inference_ort import OrtNetwork, gpu_providers
 
-Array = npt.NDArray[Any]
 DEVICES = ("auto", "cpu", "cuda")
 RUNTIMES = ("auto", "openvino", "onnxruntime")
 PRECISIONS = ("auto", "f32", "bf16")
 _WARM_UP_RUNS = 3
 _TRIAL_RUNS = 8
 _WORTH = 0.9  # share of the float32 time that bfloat16 must stay below to be taken
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was asked for and what runs."""
-
-    asked: str
-    runtime: str  # openvino or onnxruntime
-    device: str  # cpu or cuda
-    precision: str  # f32 or bf16
-    threads: int
-    why: str = ""  # why it is not what was asked, empty when it is
-
-
-class Network(Protocol):
-    """An opened network with fixed shapes."""
-
-    @property
-    def inputs(self) -> Mapping[str, Array]:
-        """Arrays to write into, by name."""
-
-    @property
-    def outputs(self) -> Mapping[str, Array]:
-        """Arrays to read after `run`, by name."""
-
-    @property
-    def choice(self) -> Choice:
-        """What was asked for and what runs."""
-
-    def run(self) -> None:
-        """Compute the outputs from the inputs."""
 
 
 def open_network(path: Path, device: str = "auto", threads: int = 2, runtime: str = "auto",
@@ -84,13 +53,14 @@ def _open(path: Path, device: str, threads: int, runtime: str, precision: str,
           clock: Callable[[], int] | None) -> Network:  # fmt: skip
     why: list[str] = []
     if device in ("auto", "cuda") and runtime != "openvino":
-        try:
-            return OrtNetwork(path, device, "cuda", threads)
-        except (ImportError, RuntimeError) as error:
-            if device == "cuda":
-                hint = "pip install onnxruntime-gpu, or use --device cpu"
-                raise UserError("device cuda", _short(error), hint) from error
-            why.append(f"cuda: {_short(error)}")
+        for provider in _gpu(why):
+            try:
+                return OrtNetwork(path, device, provider, threads, "; ".join(why))
+            except (ImportError, RuntimeError) as error:
+                why.append(f"{provider}: {_short(error)}")
+    if device == "cuda":
+        raise UserError("device cuda", "; ".join(why) or "openvino has no such device",
+                        "pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu")  # fmt: skip
     if runtime in ("auto", "openvino"):
         try:
             return _fastest(path, device, threads, precision, "; ".join(why), clock)
@@ -103,6 +73,18 @@ def _open(path: Path, device: str, threads: int, runtime: str, precision: str,
             why.append(f"onnxruntime: {_short(error)}")
     raise UserError("no runtime for the generator's networks", "; ".join(why),
                     "pip install openvino onnxruntime, or run with --generator off")  # fmt: skip
+
+
+def _gpu(why: list[str]) -> list[str]:
+    """GPU providers to try, best first; adds to `why` when there is none."""
+    try:
+        found = gpu_providers(importlib.import_module("onnxruntime").get_available_providers())
+    except ImportError as error:
+        why.append(f"cuda: {_short(error)}")
+        return []
+    if not found:
+        why.append("cuda: this onnxruntime has no CUDA provider")
+    return found
 
 
 def _fastest(path: Path, device: str, threads: int, precision: str, why: str,
@@ -154,51 +136,21 @@ class OpenVinoNetwork:
 
     def run(self) -> None:
         """Compute the outputs from the inputs."""
-        self._request.infer()
-
-
-class OrtNetwork:
-    """A network on ONNX Runtime, its arrays bound once."""
-
-    def __init__(self, path: Path, asked: str, device: str, threads: int, why: str = "") -> None:
-        import onnxruntime as ort
-
-        providers = ort_providers(device, ort.get_available_providers())
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(str(path), options, providers=providers)
-        if device == "cuda" and self._session.get_providers()[0] == "CPUExecutionProvider":
-            raise RuntimeError("ONNX Runtime could not start its CUDA provider")
-        self._binding = self._session.io_binding()
-        self.inputs: dict[str, Array] = {}
-        self.outputs: dict[str, Array] = {}
-        for nodes, arrays, bind in (
-            (self._session.get_inputs(), self.inputs, self._binding.bind_input),
-            (self._session.get_outputs(), self.outputs, self._binding.bind_output),
-        ):
-            for node in nodes:
-                kind = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}[node.type]
-                array = np.zeros(tuple(node.shape), kind)
-                bind(node.name, "cpu", 0, kind, list(array.shape), array.ctypes.data)
-                arrays[node.name] = array
-        self.choice = Choice(asked, "onnxruntime", device, "f32", threads, why)
-
-    def run(self) -> None:
-        """Compute the outputs from the inputs."""
-        self._session.run_with_iobinding(self._binding)
-
-
-def ort_providers(device: str, available: list[str]) -> list[Any]:
-    """Execution providers of ONNX Runtime to ask for, best first; RuntimeError when there is no GPU build."""
-    if device != "cuda":
-        return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in available:
-        raise RuntimeError("this onnxruntime has no CUDA provider")
-    cuda = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": "1"}
-    return [("CUDAExecutionProvider", cuda), "CPUExecutionProvider"]
+        self._request.infer(share_outputs=True)  # else it copies the outputs into arrays that nobody reads
 
 
 def _short(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "RUNTIMES",
+    "Array",
+    "Choice",
+    "Network",
+    "OpenVinoNetwork",
+    "OrtNetwork",
+    "open_network",
+]
