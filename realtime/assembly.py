@@ -42,7 +42,7 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     source = source_path(config, notices)
     with ThreadPoolExecutor(2, "assemble") as pool:
         tracker = pool.submit(_tracker, config) if pictures else None
-        puppet = pool.submit(_dress, config, notices, source, config.size, config.generator == "live")
+        puppet = pool.submit(_dress, config, notices, source, config.size, config.generator != "off")
         first = puppet.result()
         tracking = tracker.result() if tracker is not None else None
     # Who has no driver performs; who waits for a face to come back had better not talk.
@@ -132,18 +132,23 @@ def _dress(config: Config, notices: Notices, source: Path, size: int | None, fin
 def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[Any, str]:
     """Open the generator on the source; without it the picture moves by geometry alone, and that is said."""
     from models.generator import Generator
+    from models.published import Published
 
+    kind: Any = Published if config.generator == "published" else Generator
     try:
         # A file must come out the same every time: only a live run may choose its precision by the clock.
         clock = MonotonicClock().now_ns if config.pace == "live" else None
-        generator = Generator(prepared.image, prepared.points, config.device, config.threads, clock=clock)
+        generator = kind(prepared.image, prepared.points, config.device, config.threads, clock=clock)
     except UserError as error:
         if config.device == "cuda":
             raise
         notices(Notice("warning", f"no generator, geometry alone: {error}"))
         return None, "cpu"
     got = generator.report
-    return generator, f"{got.get('device', 'cpu')} ({got.get('runtime', '')} {got.get('precision', '')})"
+    how = [got.get(k, "") for k in ("runtime", "precision")]
+    if got.get("device") == "cuda":
+        how.insert(1, got.get("provider", ""))
+    return generator, f"{got.get('device', 'cpu')} ({' '.join(how)})"
 
 
 class _Puppet:

@@ -51,8 +51,9 @@ class Config:
     vcam_format: Literal["auto", "i420", "nv12", "yuyv", "uyvy"] = flag(
         "auto", "pixel format of the virtual camera; auto: i420, or what the device is fixed to",
         choices=("auto", "i420", "nv12", "yuyv", "uyvy"))  # fmt: skip
-    generator: Literal["live", "off"] = flag("live", "network that paints mouth interior and lids, or geometry alone",
-                                             choices=("live", "off"))  # fmt: skip
+    generator: Literal["live", "published", "off"] = flag(
+        "live", "live: network that paints mouth interior and lids; published: the paper's network for the whole face, "
+        "for comparison; off: geometry alone", choices=("live", "published", "off"))  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = flag("auto", "where the networks run", choices=("auto", "cpu", "cuda"))
     background: str = flag("own", "what is behind the person: own, blur, green, a colour such as #204060, or a picture "
                            "file", metavar="own|blur|green|#RRGGBB|IMAGE")  # fmt: skip
@@ -150,6 +151,9 @@ class Config:
             raise ConfigError("--lookahead", f"{self.lookahead} ms is outside 0..500", "Use auto or e.g. 30")
         if not isinstance(self.audio_delay, str) and not 0 <= self.audio_delay <= 3000:
             raise ConfigError("--audio-delay", f"{self.audio_delay} ms is outside 0..3000", "Use auto, off or e.g. 80")
+        if self.generator == "published" and self.background != "own":
+            raise ConfigError("--generator published", "it draws the photo's own background around the head",
+                              "Leave --background out, or use --generator live")  # fmt: skip
         if self.mouth == "mic" and self.pace == "offline":
             raise ConfigError(
                 "--mouth mic", "--pace offline has no microphone", "Give a sound file: --mouth speech.wav"

@@ -172,7 +172,7 @@ class Engine:
         config, desk = self._config, self._desk
         from realtime.assembly import source_path
 
-        order = Order(source_path(config, lambda _: None), config.size, config.generator == "live")
+        order = Order(source_path(config, lambda _: None), config.size, config.generator != "off")
         if stages.dress is not None:
             self._wardrobe = Wardrobe(stages, order, self.controls, config.ready_sources, desk.said, config.background)
         desk.attach(Running(config, self.controls, self._meter, self._wardrobe, order))

@@ -51,7 +51,7 @@ class Desk(RunSide):
                 "backgrounds": [{"id": p.id, "name": p.name} for p in self.backgrounds.list()],
                 "gains": {region: getattr(config, f"gain_{region}") for region in REGIONS},
                 "lookahead": config.lookahead, "smoothing": config.smoothing, "mirror": config.mirror,
-                "generator": config.generator == "live", "background": self._words.background(config),
+                "generator": config.generator != "off", "background": self._words.background(config),
                 "lost": config.lost,
                 "size": config.size, "freeze": self._frozen, "privacy": self.curtain.drawn,
                 "driver": config.driver, "outputs": list(config.output), "fps": config.fps,
@@ -182,7 +182,7 @@ class Desk(RunSide):
             self._run.controls.put(command)
 
     def _order(self, path: Path) -> Order:
-        return Order(path, self._config.size, self._config.generator == "live")
+        return Order(path, self._config.size, self._config.generator != "off")
 
     def _steer(self, before: Config, after: Config, *, anew: bool = False) -> None:
         """Tell the running engine what differs."""

@@ -40,7 +40,8 @@ class Words:
                     raise ConfigError("gains", f"there is no region {unknown.pop()}", f"Use {', '.join(REGIONS)}")
                 fields |= {f"gain_{region}": strength for region, strength in value.items()}
             elif name == "generator":
-                fields[name] = "live" if value else "off"
+                running = "live" if config.generator == "off" else config.generator
+                fields[name] = running if value else "off"
             elif name == "background":
                 fields[name] = self._background(value)
             elif name == "outputs":
