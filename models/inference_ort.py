@@ -37,9 +37,10 @@ def provider_list(provider: str, cache: Path) -> list[Any]:
         "trt_engine_cache_enable": "True", "trt_engine_cache_path": str(cache),
         "trt_timing_cache_enable": "True", "trt_timing_cache_path": str(cache),
     })  # fmt: skip
-    return {"tensorrt": [tensorrt, cuda, _NAMES["cpu"]], "cuda": [cuda, _NAMES["cpu"]], "cpu": [_NAMES["cpu"]]}[
-        provider
-    ]
+    after: list[Any] = [_NAMES["cpu"]]
+    if provider != "cpu":
+        after.insert(0, cuda)
+    return [tensorrt, *after] if provider == "tensorrt" else after
 
 
 class OrtNetwork:
