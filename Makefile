@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 ARGS ?=
 
-.PHONY: test-browser setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio soak
+.PHONY: test-browser test-train setup live test check bench train test-gpu cuda-compile test-vcam test-obs test-audio soak
 
 setup: $(STAMP)
 
@@ -59,6 +59,11 @@ test-gpu: setup
 # Needs nvcc.
 cuda-compile:
 	for a in 75 80 86 89 90 100; do nvcc -cubin -arch=sm_$$a -std=c++14 -fmad=false kernels/map_texture.cu -o $${TMPDIR:-/tmp}/map_$$a.cubin || exit 1; done
+
+# The training scripts: learn, resume after a kill, export. torch is not part of setup: its wheel is large.
+test-train: setup
+	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16"
+	$(BIN)/python -m pytest -rs tests/training $(ARGS)
 
 # A real v4l2loopback in an emulated Debian: installs Debian's packages when it may, else says which are missing.
 test-vcam: setup

@@ -99,6 +99,31 @@ def flicker(truth: Sequence[U8], got: Sequence[U8]) -> float:
     return shimmer(got) / base if base > 1e-9 else float("nan")
 
 
+def region_flicker(truth: Sequence[U8], got: Sequence[U8], points: Sequence[F32 | None],
+                   region: Sequence[int]) -> float:  # fmt: skip
+    """Second difference in time within the hull of some of the driver's landmarks, over the driver's own there.
+
+    Pictures (H, W, 3) and landmarks of every frame; frames without a face are left out. NaN when the driver is still.
+    """
+    base = made = 0.0
+    for i in range(1, len(got) - 1):
+        marks = points[i]
+        if marks is None:
+            continue
+        hull = cv2.convexHull(marks[list(region), :2].astype(np.int32))
+        x, y, w, h = cv2.boundingRect(hull)
+        y0, x0 = max(y, 0), max(x, 0)
+        at = np.s_[y0 : max(y + h, y0), x0 : max(x + w, x0)]
+        mask = np.zeros(truth[i].shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, hull, 1)
+        inside = mask[at] > 0
+        for video, first in ((truth, True), (got, False)):
+            a, b, c = (video[k][at].astype(np.int32) for k in (i - 1, i, i + 1))
+            total = float(np.abs(a - 2 * b + c)[inside].sum())
+            base, made = (base + total, made) if first else (base, made + total)
+    return made / base if base > 0 else float("nan")
+
+
 def likeness(embed: Embed, source: U8, frames: Sequence[U8], n: int = 8) -> float | None:
     """CSIM: mean cosine between the source's identity embedding and that of `n` frames; None when no face was found."""
     a = embed(source)

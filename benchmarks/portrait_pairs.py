@@ -19,7 +19,6 @@ from benchmarks.replay import Replay, engine_puppet
 from models.errors import UserError
 from models.face import U8
 from models.landmarks import FaceNetworks
-from models.puppet import Puppet
 from models.source import analyse
 
 Row = dict[str, float | None]
@@ -38,8 +37,9 @@ def find_pairs(folder: str | Path, last: int = 10) -> list[tuple[Path, Path]]:
     return found[-last:] if last else found
 
 
-def score_pair(neutral: U8, smiling: U8, nets: FaceNetworks, embed: metrics.Embed | None) -> tuple[dict[str, Row], U8]:
-    """Score every method; returns the figures and a row to look at: neutral, warp, engine, smile.
+def score_pair(neutral: U8, smiling: U8, nets: FaceNetworks, embed: metrics.Embed | None,
+               methods: Sequence[str] = METHODS) -> tuple[dict[str, Row], U8]:  # fmt: skip
+    """Score every method; returns the figures and a row to look at: neutral, warp, engine (and so on), smile.
 
     Both pictures (H, W, 3) of one size. Raises UserError when there is no face.
     """
@@ -49,8 +49,8 @@ def score_pair(neutral: U8, smiling: U8, nets: FaceNetworks, embed: metrics.Embe
     truth = points[-1]
     if truth is None:
         raise UserError("the smiling portrait", "no face found in it", "leave the pair out")
-    shown = {"hold": source.image, "warp": Replay(Puppet(source), nets).show(seen)[-1],
-             "engine": Replay(engine_puppet(source)[0], nets).show(seen)[-1]}  # fmt: skip
+    shown = {"hold": source.image}
+    shown |= {m: Replay(engine_puppet(source, m)[0], nets).show(seen)[-1] for m in methods if m != "hold"}
     rows: dict[str, Row] = {}
     for name, got in shown.items():
         rows[name] = {
@@ -58,11 +58,11 @@ def score_pair(neutral: U8, smiling: U8, nets: FaceNetworks, embed: metrics.Embe
             "mouth_sharp": perceptual.region_sharpness(smiling, got, truth, metrics.LIPS),
             "csim": None if embed is None else metrics.likeness(embed, smiling, [got], 1),
         }
-    return rows, np.hstack([neutral, shown["warp"], shown["engine"], smiling])
+    return rows, np.hstack([neutral, *(shown[m] for m in methods if m != "hold"), smiling])
 
 
 def score_pairs(pairs: Sequence[tuple[Path, Path]], nets: FaceNetworks, embed: metrics.Embed | None,
-                sheet: Path | None = None) -> dict[str, dict[str, Row]]:  # fmt: skip
+                sheet: Path | None = None, methods: Sequence[str] = METHODS) -> dict[str, dict[str, Row]]:  # fmt: skip
     """Score pairs by name; with `sheet` also write a picture of them (portraits of the set: look at its licence)."""
     out: dict[str, dict[str, Row]] = {}
     cells = []
@@ -71,10 +71,10 @@ def score_pairs(pairs: Sequence[tuple[Path, Path]], nets: FaceNetworks, embed: m
         if smiling.shape != neutral.shape:
             smiling = np.asarray(cv2.resize(smiling, neutral.shape[1::-1], interpolation=cv2.INTER_AREA), np.uint8)
         try:
-            out[a.stem], row = score_pair(neutral, smiling, nets, embed)
+            out[a.stem], row = score_pair(neutral, smiling, nets, embed, methods)
         except UserError:
             continue
-        cells.append(cv2.resize(row, (4 * 300, 300), interpolation=cv2.INTER_AREA))
+        cells.append(cv2.resize(row, ((len(methods) + 1) * 300, 300), interpolation=cv2.INTER_AREA))
     if sheet is not None and cells:
         cv2.imwrite(str(sheet), np.vstack(cells)[:, :, ::-1])
     return out

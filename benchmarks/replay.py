@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,9 +10,11 @@ from models.calibration import Calibration
 from models.dynamics import Predictor
 from models.errors import UserError
 from models.face import F32, U8, FaceParams
+from models.generator import Generator
 from models.imagine import Imagine
 from models.landmarks import FaceNetworks
 from models.motion import blend, neutral_params
+from models.published import Published
 from models.puppet import Puppet
 from models.source import SourceFace
 from models.tracking import FaceTracker
@@ -74,12 +74,12 @@ class Strings:
         return self._puppet.render(params, mark)
 
 
-def engine_puppet(source: SourceFace) -> tuple[Puppet, str | None]:
-    """Return the source's puppet with the generator, and a note when it has none."""
-    if importlib.util.find_spec("models.generator") is None:
-        return Puppet(source), "there is no models/generator: engine is warp"
-    generator = importlib.import_module("models.generator").Generator
+def engine_puppet(source: SourceFace, kind: str = "engine") -> tuple[Puppet, str | None]:
+    """Return the source's puppet with a generator, and a note when it has none; kind engine, published or warp."""
+    if kind == "warp":
+        return Puppet(source), None
+    make: Any = Published if kind == "published" else Generator
     try:
-        return Puppet(source, generator=generator(source.image, source.points)), None
+        return Puppet(source, generator=make(source.image, source.points)), None
     except UserError as error:
-        return Puppet(source), f"engine is warp: {error}"
+        return Puppet(source), f"{kind} is warp: {error}"

@@ -38,11 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--columns", type=int, default=7, help="instants of each clip")
     parser.add_argument("--frames", type=int, default=150, help="frames of each clip")
     parser.add_argument("--size", type=int, default=512, help="longer side of the source, px")
+    parser.add_argument("--method", choices=("engine", "warp", "published"), default="engine", help="what is shown")
     a = parser.parse_args(arguments)
     out = Path(a.out)
     out.mkdir(parents=True, exist_ok=True)
     nets = FaceNetworks(asset_path("face_landmarker.task"))
-    puppets = load_puppets(spread(still_files(a.stills, a.faces), a.sources), a.size, nets)
+    puppets = load_puppets(spread(still_files(a.stills, a.faces), a.sources), a.size, nets, a.method)
     for clip in spread(clip_files(a.clips, a.only), a.most):
         frames, fps = read_clip(clip, a.frames)
         if not frames:
@@ -53,12 +54,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def load_puppets(files: Sequence[Path], size: int, nets: FaceNetworks) -> list[Puppet]:
+def load_puppets(files: Sequence[Path], size: int, nets: FaceNetworks, method: str = "engine") -> list[Puppet]:
     """Prepare the sources that can be used, and name those that cannot."""
     puppets = []
     for path in files:
         try:
-            puppets.append(engine_puppet(prepare_source(path, size, nets))[0])
+            puppets.append(engine_puppet(prepare_source(path, size, nets), method)[0])
         except UserError as error:
             print(error)
     return puppets
