@@ -17,6 +17,8 @@ BLINK = (UNIT["eyeBlinkLeft"], UNIT["eyeBlinkRight"])
 WIDE = (UNIT["eyeWideLeft"], UNIT["eyeWideRight"])
 SHUT_RATIO = 0.12  # MediaPipe's lids keep about this gap when an eye is shut
 WIDE_SPAN = 0.4  # an eye this much wider than its reference is eyeWide 1
+WIDE_FREE, WIDE_MOST = 0.29, 0.345  # gaps over eye width: up to here as asked, never beyond for an eye of common size
+WIDE_GROWTH = 1.25  # how much wider than in its photo an eye that is large already may become
 TYPICAL = 0.30  # open gap over eye width of the average face
 
 
@@ -43,6 +45,17 @@ def gap_ratio(closed: F64) -> F64:
     """Signed closure to the gap that is to be drawn, over the open reference; shut is exactly 0."""
     c = np.asarray(closed, np.float64)
     return np.where(c >= 0.0, 1.0 - c, 1.0 - c * WIDE_SPAN)
+
+
+def wide_limit(gap: F64, own: F64) -> F64:
+    """Ease gaps (2,) of eyes that widen: a driver whose neutral was sleepy must not leave the photo staring.
+
+    Gaps over eye width; `own` is the photo's open gap. Nothing up to the larger of `own` and WIDE_FREE changes.
+    """
+    free = np.maximum(own, WIDE_FREE)
+    room = np.maximum(WIDE_GROWTH * own, WIDE_MOST) - free
+    over = np.maximum(gap - free, 0.0)
+    return np.asarray(np.minimum(gap, free) + room * np.tanh(over / room))
 
 
 def write_units(units: Any, ratio: F64) -> None:

@@ -15,6 +15,7 @@ from models import lids, rotation, transfer
 from models.face import F32, F64, I32, U8, FaceParams
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
+from models.resting import settle
 from models.shell import Shell, build_shell, pose_shell
 from models.source import SourceFace
 from models.transfer import Gains
@@ -63,7 +64,8 @@ class Puppet:
 
     def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains | None = None, *,
                  absolute: bool = False) -> FaceParams:  # fmt: skip
-        """Params of the source for a driver's params, see `transfer.retarget`."""
+        """Params of the source for a driver's params, see `transfer.retarget` and `resting.settle`."""
+        neutral = neutral if absolute else settle(neutral, self.source.params)
         vector = self._vector if gains is None or gains == self._gains else transfer.gain_vector(self._model, gains)
         return transfer.retarget(self.source.params, driver, neutral, gains or self._gains, vector, absolute=absolute)
 
@@ -156,7 +158,7 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
 
 def close_lids(head: F32, closed: F64, gap: F64) -> None:
     """Bring the lids (478, 3) to a signed closure (2,): the gap becomes its share of the open gap, shut is touching."""
-    want = gap * lids.gap_ratio(closed)
+    want = lids.wide_limit(gap * lids.gap_ratio(closed), gap)
     for eye, target in zip(EYES, want, strict=True):
         now = lids.eye_openness(head, eye)
         if now < 1e-4:

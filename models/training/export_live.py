@@ -89,6 +89,17 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def restore(net: nn.Module, file: Path) -> None:
+    """Read the weights of an exported network back; raises ValueError when the file is of another shape."""
+    stored = {w.name.removesuffix("_half"): numpy_helper.to_array(w) for w in onnx.load(file).graph.initializer}
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            w = stored.get(f"net.{name}")
+            if w is None or w.shape != tuple(p.shape):
+                raise ValueError(f"{file}: no weights {name} of shape {tuple(p.shape)}")
+            p.copy_(torch.from_numpy(w.astype(np.float32)))
+
+
 def main() -> None:
     """Run the command line."""
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

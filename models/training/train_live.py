@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from models.training import losses
+from models.training.export_live import restore
 from models.training.networks import SHAPES, Critic, LiveNet, SourceBranch, finish
 
 log = logging.getLogger("train_live")
@@ -109,12 +110,16 @@ def augment(b: Batch, rng: np.random.Generator, mirror: bool) -> Batch:
 class Trainer:
     """Networks, optimisers and their state on disk."""
 
-    def __init__(self, kind: str, out: Path, seed: int, rate: float, half: bool = False) -> None:
+    def __init__(self, kind: str, out: Path, seed: int, rate: float, half: bool = False,
+                 start: Path | None = None) -> None:  # fmt: skip
         torch.manual_seed(seed)
         self.kind, self.out, self.shape, self.step, self.spent = kind, out, SHAPES[kind], 0, 0.0
         self.rng, self.half, self.balance = np.random.default_rng(seed), half, 1.0
         nets = [SourceBranch(self.shape), LiveNet(self.shape), Critic(self.shape)]
         self.source, self.live, self.critic = (n.to(memory_format=torch.channels_last) for n in nets)
+        if start is not None:
+            restore(self.live, start / f"generator_{kind}.onnx")
+            restore(self.source, start / f"generator_{kind}_source.onnx")
         self.params = [*self.source.parameters(), *self.live.parameters()]
         self.mean = [p.detach().clone() for p in self.params]
         self.opt = torch.optim.Adam(self.params, rate, (0.5, 0.99))
@@ -159,7 +164,14 @@ class Trainer:
                "edge": losses.edges(got, b["true"], weight),
                "restraint": losses.restraint(painted, b["mask"])}  # fmt: skip
         pairs = len(b["owner"]) - len(b["src"])
-        loss = (16 - 6 * ramp) * row["l1"] + 10 * row["coarse"] + (16 - 8 * ramp) * row["edge"] + row["restraint"]
+        row["lips"] = losses.lips_kept(painted, b["mask"])
+        loss = (
+            0.5 * row["lips"]
+            + (16 - 6 * ramp) * row["l1"]
+            + 10 * row["coarse"]
+            + (16 - 8 * ramp) * row["edge"]
+            + row["restraint"]
+        )
         if pairs:
             row["steady"] = losses.steadiness(got, b["true"], weight, pairs)
             loss = loss + 5 * row["steady"]
@@ -276,13 +288,14 @@ def main() -> None:
     ap.add_argument("--half", action="store_true", help="bfloat16 autocast")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--start", type=Path, help="folder of exported networks to begin from, such as models/data")
     ap.add_argument("--save-every", type=float, default=180, help="seconds")
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
     a.out.mkdir(parents=True, exist_ok=True)
     t, train, val = (
-        Trainer(a.kind, a.out, a.seed, a.rate, a.half),
+        Trainer(a.kind, a.out, a.seed, a.rate, a.half, a.start),
         Shards(a.shards, a.kind),
         Shards(a.shards, a.kind, "val_"),
     )

@@ -64,7 +64,9 @@ def test_the_drawn_gap_is_what_closure_asks_for_whatever_the_face_does(closed: n
     before = lids.openness(head)
     gap = lids.openness(MODEL.mean)
     close_lids(head, closed, gap)
-    wanted = np.minimum(gap * lids.gap_ratio(closed), 1.6 * before)  # lids are not torn wider than this
+    wanted = np.minimum(
+        lids.wide_limit(gap * lids.gap_ratio(closed), gap), 1.6 * before
+    )  # lids are not torn wider than this
     assert np.allclose(lids.openness(head), wanted, atol=2e-3)
 
 
@@ -81,3 +83,15 @@ def test_a_blinking_first_frame_does_not_become_the_open_reference() -> None:
     reference = lids.open_reference(gaps, scores)
     assert reference[0] > 0.2
     assert reference[1] == 0.31
+
+
+def test_a_widening_eye_is_eased_and_an_eye_as_in_its_photo_is_not() -> None:
+    own = np.array([0.27, 0.40])
+    assert np.array_equal(lids.wide_limit(own, own), own)
+    assert np.array_equal(lids.wide_limit(0.5 * own, own), 0.5 * own)
+    wide = lids.wide_limit(1.4 * own, own)
+    assert (wide > own).all()
+    assert wide[0] < lids.WIDE_MOST
+    assert wide[1] < lids.WIDE_GROWTH * own[1]
+    steps = [lids.wide_limit(k * own, own) for k in np.linspace(0.9, 1.6, 50)]
+    assert (np.diff(steps, axis=0) > 0).all()

@@ -51,7 +51,7 @@ def test_at_its_own_params_the_puppet_is_the_photo(puppet: Puppet) -> None:
 
 
 def test_a_driver_at_rest_draws_the_photo(puppet: Puppet) -> None:
-    rest = posed((3, -7, 2), expression=units(jawOpen=0.2, mouthSmile=0.3))
+    rest = posed((3, -7, 2), expression=units(jawOpen=0.04, mouthSmile=0.2, browDown=0.4))
     assert np.array_equal(puppet.render(puppet.retarget(rest, rest)), puppet.render(puppet.source.params))
 
 
