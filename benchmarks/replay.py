@@ -24,7 +24,7 @@ from realtime.config import Config
 from realtime.meter import Meter
 from realtime.notices import log_notice
 from realtime.performer import Performer
-from realtime.stages import Mark, Stages
+from realtime.stages import Finish, Stages
 from realtime.types import Frame, Tracked
 
 CONFIG = Config(pace="offline", neutral="first")
@@ -69,9 +69,13 @@ class Strings:
         """Return the source's params for the driver's."""
         return self._puppet.retarget(driver, neutral, gains)
 
-    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+    def render(self, params: FaceParams) -> U8:
         """Return the picture at `params`."""
-        return self._puppet.render(params, mark)
+        return self._puppet.render(params)
+
+    def begin(self, params: FaceParams) -> Finish:
+        """Draw the picture at `params` by geometry, and return what finishes it."""
+        return self._puppet.begin(params)
 
 
 def engine_puppet(source: SourceFace, kind: str = "engine") -> tuple[Puppet, str | None]:

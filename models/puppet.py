@@ -107,13 +107,27 @@ class Puppet:
         smooth_edges(self._edges, v, s.triangles, self._depth, frame)
         return frame, v
 
+    def begin(self, params: FaceParams) -> Callable[[], U8]:
+        """Map the source to a pose, and return what finishes that picture, (H, W, 3), a new array.
+
+        Pictures must be finished in the order they were begun, one at a time; that may be in another thread.
+        """
+        frame, v = self.warp(params)
+        generator = self.generator
+
+        def finish() -> U8:
+            if generator is not None:
+                generator.paint(frame, v[:N_MESH])
+            return frame
+
+        return finish
+
     def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
         """Render the source at its own params, (H, W, 3), a new array; `mark` is called as each stage ends."""
-        frame, v = self.warp(params)
+        finish = self.begin(params)
         if mark is not None:
             mark("map")
-        if self.generator is not None:
-            self.generator.paint(frame, v[:N_MESH])
+        frame = finish()
         if mark is not None:
             mark("generate")
             mark("compose")

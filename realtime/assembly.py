@@ -19,7 +19,7 @@ from realtime.clock import NS_PER_S, MonotonicClock
 from realtime.config import Config
 from realtime.errors import DriverError, UserError
 from realtime.notices import Notice, Notices
-from realtime.stages import Dressed, Mark, Stages, Tracker
+from realtime.stages import Dressed, Finish, Stages, Tracker
 from realtime.types import U8
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _tracker(config: Config) -> Tracker:
     """Load the tracking networks."""
     from models.tracking import FaceTracker
 
-    return FaceTracker(config.device, config.threads)
+    return FaceTracker(config.device, config.network_threads)
 
 
 def _dress(config: Config, notices: Notices, source: Path, size: int | None, finished: bool) -> Dressed:
@@ -125,7 +125,7 @@ def _dress(config: Config, notices: Notices, source: Path, size: int | None, fin
     generator, device = None, "cpu"
     if finished:
         generator, device = _generator(config, prepared, notices)
-    puppet = _Puppet(SourcePuppet(prepared, config.gains, config.threads, generator), config.absolute)
+    puppet = _Puppet(SourcePuppet(prepared, config.gains, config.kernel_threads, generator), config.absolute)
     return Dressed(puppet, device, lambda word: make_backdrop(word, prepared))
 
 
@@ -138,7 +138,7 @@ def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[
     try:
         # A file must come out the same every time: only a live run may choose its precision by the clock.
         clock = MonotonicClock().now_ns if config.pace == "live" else None
-        generator = kind(prepared.image, prepared.points, config.device, config.threads, clock=clock)
+        generator = kind(prepared.image, prepared.points, config.device, config.network_threads, clock=clock)
     except UserError as error:
         if config.device == "cuda":
             raise
@@ -164,10 +164,14 @@ class _Puppet:
         params: FaceParams = self._puppet.retarget(driver, neutral, gains, absolute=self._absolute)
         return params
 
-    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+    def render(self, params: FaceParams) -> U8:
         """Return the picture at `params`."""
-        rgb: U8 = self._puppet.render(params, mark)
-        return rgb
+        return self.begin(params)()
+
+    def begin(self, params: FaceParams) -> Finish:
+        """Draw the picture at `params` by geometry, and return what finishes it."""
+        finish: Finish = self._puppet.begin(params)
+        return finish
 
     def set_backdrop(self, plate: U8 | None) -> None:
         """Show `plate` behind the person, None: the photo's own."""

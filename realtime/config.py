@@ -117,7 +117,8 @@ class Config:
     # Not on the command line.
     default_size: int = 512  # px, longer side, when neither --size nor --canvas says otherwise
     vcam_canvas: tuple[int, int] = (1280, 720)  # call apps expect a steady HD camera
-    threads: int = 2  # of one network
+    live_threads: int = 2  # of one network at live pace, where a frame goes through the networks one by one
+    offline_threads: int = 1  # of one network at offline pace, where all parts work side by side
     camera_size: tuple[int, int] = (640, 480)  # asked of the camera; the tracker looks at a 256 px crop
     driver_size: int = 1280  # px, longer side; bigger driver pictures are reduced while they are converted
     stall_s: float = 0.15  # no driver frame for so long counts as a lost face
@@ -166,6 +167,16 @@ class Config:
                               "Use e.g. --canvas 1280x720")  # fmt: skip
         if not self.output:
             raise ConfigError("--output", "no output is given", "Use e.g. --output preview")
+
+    @property
+    def network_threads(self) -> int:
+        """Threads of one network."""
+        return self.live_threads if self.pace == "live" else self.offline_threads
+
+    @property
+    def kernel_threads(self) -> int | None:
+        """Threads of the kernels; None: as many as the picture repays."""
+        return None if self.pace == "live" else self.offline_threads
 
     @property
     def gains(self) -> Gains:

@@ -1,4 +1,4 @@
-"""Offline pace: decode | track | render | write, every frame, in order, the same result each time."""
+"""Offline pace: decode | track | draw | finish | write, every frame, in order, the same result each time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from realtime.errors import EngineError
 from realtime.flow import Bounded, ClosedError
 from realtime.meter import Meter
 from realtime.outputs.base import Output
-from realtime.performer import Performer
+from realtime.performer import Draft, Performer
 from realtime.types import Composite, Motion, Tracked
 
 
 class OfflineRun:
-    """One run at offline pace: the four parts work at the same time on different frames, joined by short queues."""
+    """One run at offline pace: the five parts work at the same time on different frames, joined by short queues."""
 
     def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
                  meter: Meter) -> None:  # fmt: skip
@@ -26,6 +26,7 @@ class OfflineRun:
         self._clock, self._meter = clock, meter
         self._decoded: Bounded[Item] = Bounded(config.queue_frames)
         self._seen: Bounded[Tracked | Motion] = Bounded(config.queue_frames)
+        self._drawn: Bounded[Draft] = Bounded(config.queue_frames)
         self._made: Bounded[Composite] = Bounded(config.queue_frames)
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)
@@ -33,7 +34,7 @@ class OfflineRun:
     def _wake(self) -> None:
         """Let every thread that waits see that the run stops."""
         self._driver.close()
-        for queue in (self._decoded, self._seen, self._made):
+        for queue in (self._decoded, self._seen, self._drawn, self._made):
             queue.abort()
 
     def run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
@@ -41,7 +42,8 @@ class OfflineRun:
         self._meter.start()
         self.crew.spawn("decode", self._decode)
         self.crew.spawn("track", self._track)
-        self.crew.spawn("render", self._render)
+        self.crew.spawn("draw", self._draw)
+        self.crew.spawn("finish", self._finish)
         writer = self.crew.spawn("write", self._write)
         try:
             while writer.is_alive():
@@ -72,14 +74,24 @@ class OfflineRun:
             self._seen.put(self._performer.see(item))
         self._seen.close()
 
-    def _render(self) -> None:
-        """Make a picture for every frame."""
+    def _draw(self) -> None:
+        """Draw a picture for every frame, by geometry."""
         while True:
             try:
                 seen = self._seen.take()
             except ClosedError:
                 break
-            self._made.put(self._performer.show(seen, seen.captured_ns))
+            self._drawn.put(self._performer.draft(seen, seen.captured_ns))
+        self._drawn.close()
+
+    def _finish(self) -> None:
+        """Let the generator finish every picture."""
+        while True:
+            try:
+                draft = self._drawn.take()
+            except ClosedError:
+                break
+            self._made.put(self._performer.finish(draft))
         self._made.close()
 
     def _write(self) -> None:

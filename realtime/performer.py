@@ -9,7 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
 
 from models.face import FaceParams
 from realtime.audio.mouth import Mouth
@@ -33,17 +37,28 @@ from realtime.meter import Meter, Stopwatch
 from realtime.notices import Notice, Notices, Once
 from realtime.presence import Presence
 from realtime.protocols.frames import mirrored
-from realtime.stages import Stages
+from realtime.stages import Finish, Stages
 from realtime.tap import Tap
 from realtime.types import U8, Composite, DriverMotion, Frame, Motion, Tracked
 
 _LOG = logging.getLogger("faceanime.performer")
 _PREDICTION_GAP_NS = NS_PER_S // 4  # older history says nothing about now
+_NO_PICTURE: U8 = np.empty((0, 0, 3), np.uint8)
+T = TypeVar("T")
 _LONGEST_LOOKAHEAD_NS = 150 * NS_PER_MS  # nothing predicts a face further
 
 
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A picture that is not finished: what it will say of itself, and what finishes it."""
+
+    composite: Composite  # without its picture
+    frame: int  # number of the driver frame, for the trace
+    finish: Finish | None  # None: the last good picture is shown again
+
+
 class Performer:
-    """Turns driver frames into composites; `track` and `show` may run in two threads, each in one."""
+    """Turns driver frames into composites; `track`, `draft` and `finish` may run in three threads, each in one."""
 
     def __init__(self, stages: Stages, config: Config, meter: Meter, notices: Notices, mouth: Mouth | None = None,
                  tap: Tap | None = None) -> None:  # fmt: skip
@@ -171,6 +186,10 @@ class Performer:
 
     def show(self, seen: Tracked | Motion | None, now_ns: int) -> Composite:
         """Return the picture for what was seen (None: no frame came) at `now_ns` of the run's time."""
+        return self.finish(self.draft(seen, now_ns))
+
+    def draft(self, seen: Tracked | Motion | None, now_ns: int) -> Draft:
+        """Return that picture as geometry draws it; `finish` completes it, maybe in another thread."""
         watch = Stopwatch(self._meter, seen.seq if seen is not None else -1)
         captured_ns = seen.captured_ns if seen is not None else now_ns
         at_ns = captured_ns + self._lookahead_ns()
@@ -186,18 +205,32 @@ class Performer:
         if self._frozen and self._good is not None:
             watch.lap("predict")
             self._meter.count("idle")
-            return Composite(self._seq, captured_ns, self._good, captured_ns, False, look=self._look)
+            made = Composite(self._seq, captured_ns, self._good, captured_ns, False, look=self._look)
+            return Draft(made, -1, None)
         params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns, lost))
         if self._live_pace:
             params = self._smoothed(params, captured_ns)
         watch.lap("predict")
-        rgb = self._render(params, watch)
         driven = live is not None
         self._meter.count("idle", not driven)
         card = lost and self._lost == "card" and self._presence.settled
-        return Composite(
-            self._seq, captured_ns, rgb, at_ns if driven else captured_ns, driven, motion, self._look, card
-        )
+        shown_ns = at_ns if driven else captured_ns
+        made = Composite(self._seq, captured_ns, _NO_PICTURE, shown_ns, driven, motion, self._look, card)
+        finish = self._safely(lambda: self._stages.puppet.begin(params))
+        watch.lap("map")
+        return Draft(made, seen.seq if seen is not None else -1, finish)
+
+    def finish(self, draft: Draft) -> Composite:
+        """Return the finished picture of a draft; drafts are finished in order, one at a time."""
+        watch = Stopwatch(self._meter, draft.frame)
+        rgb = self._safely(draft.finish) if draft.finish is not None else None
+        if rgb is not None:
+            self._good = rgb
+        watch.lap("generate")
+        assert self._good is not None
+        whole = replace(draft.composite, rgb=self._good)
+        watch.lap("compose")
+        return whole
 
     def _lookahead_ns(self) -> int:
         """Return how far ahead of its capture a frame's motion is shown."""
@@ -251,10 +284,10 @@ class Performer:
         """Return idle motion with the mouth of the voice, if there is one."""
         return params if self._mouth is None else self._mouth.speak(params)
 
-    def _render(self, params: FaceParams, watch: Stopwatch) -> U8:
-        """Render, or fall back on the last good picture."""
+    def _safely(self, work: Callable[[], T]) -> T | None:
+        """Do a part of the drawing; where it fails there is None, and the last good picture is shown."""
         try:
-            self._good = self._stages.puppet.render(params, watch.lap)
+            return work()
         except UserError:
             raise
         except Exception as error:
@@ -264,5 +297,4 @@ class Performer:
                                             "last good one is shown. Run again with --debug for details"))  # fmt: skip
             if self._good is None:
                 raise
-        assert self._good is not None
-        return self._good
+            return None

@@ -11,7 +11,7 @@ from models.face import FaceParams
 from models.transfer import Gains
 from realtime.types import U8
 
-Mark = Callable[[str], None]
+Finish = Callable[[], U8]  # completes a picture that was begun: (height, width, 3)
 Blend = Callable[[FaceParams, FaceParams, float], FaceParams]
 
 
@@ -84,8 +84,12 @@ class Puppet(Protocol):
         """Return the source's params for the driver's."""
         ...
 
-    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
-        """Return the picture (height, width, 3) of the source at `params`; `mark` hears map, generate, compose end."""
+    def render(self, params: FaceParams) -> U8:
+        """Return the picture (height, width, 3) of the source at `params`."""
+        ...
+
+    def begin(self, params: FaceParams) -> Finish:
+        """Draw that picture by geometry; what is returned finishes it, in order, in one thread, maybe another."""
         ...
 
     def set_backdrop(self, plate: U8 | None) -> None:

@@ -23,7 +23,7 @@ from realtime.config import Config
 from realtime.errors import UserError
 from realtime.notices import Notices
 from realtime.session import Session
-from realtime.stages import Dressed, Mark, Stages
+from realtime.stages import Dressed, Stages
 from realtime.types import U8
 
 
@@ -39,15 +39,12 @@ class ColourPuppet(FakePuppet):
     def set_generator(self, on: bool) -> None:
         self.generator = on and self.has_generator
 
-    def render(self, params: object, mark: Mark | None = None) -> U8:
+    def render(self, params: object) -> U8:
         jaw = float(params.expression[24])  # type: ignore[attr-defined]
         rgb = np.empty((self.size[1], self.size[0], 3), np.uint8)
         rgb[:] = np.clip(self.colour * 0.7 + 60 * jaw, 0, 255).astype(np.uint8)
         if self.plate is not None:
             rgb[:, : self.size[0] // 3] = self.plate[:, : self.size[0] // 3]
-        for stage in ("map", "generate", "compose"):
-            if mark is not None:
-                mark(stage)
         return rgb
 
 

@@ -20,7 +20,7 @@ from realtime.config import Config
 from realtime.errors import OutputError
 from realtime.notices import Notice, Notices
 from realtime.outputs.base import Stream
-from realtime.stages import Mark, Stages
+from realtime.stages import Finish, Stages
 from realtime.types import U8, Composite, Frame
 
 POISON = (251, 3, 249)  # a colour that no fake puppet renders
@@ -142,7 +142,10 @@ class FakePuppet:
     def set_generator(self, on: bool) -> None:
         self.generator = on
 
-    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+    def begin(self, params: FaceParams) -> Finish:
+        return lambda: self.render(params)
+
+    def render(self, params: FaceParams) -> U8:
         index = len(self.rendered)
         self.rendered.append(params)
         if self.delay_s:
@@ -151,9 +154,6 @@ class FakePuppet:
             raise RuntimeError("render fault")
         rgb = np.full((self.size[1], self.size[0], 3), 90, np.uint8)
         rgb[..., 0] = int(100 + 100 * float(params.expression[24]))
-        for stage in ("map", "generate", "compose"):
-            if mark is not None:
-                mark(stage)
         return rgb
 
 

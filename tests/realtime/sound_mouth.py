@@ -15,18 +15,17 @@ from fakes import stages as fake_stages
 from models.face import UNIT, FaceParams
 from realtime.config import Config
 from realtime.pipeline import run
-from realtime.stages import Mark
 from realtime.types import U8
 
 
 class Teller(FakePuppet):
     """A puppet that says what its lips do."""
 
-    def render(self, params: FaceParams, mark: Mark | None = None) -> U8:
+    def render(self, params: FaceParams) -> U8:
         jaw, pucker = (float(params.expression[UNIT[n]]) for n in ("jawOpen", "mouthPucker"))
         sys.stdout.write(json.dumps({"ns": time.monotonic_ns(), "jaw": jaw, "pucker": pucker}) + "\n")
         sys.stdout.flush()
-        return super().render(params, mark)
+        return super().render(params)
 
 
 if __name__ == "__main__":

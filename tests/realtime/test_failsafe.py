@@ -19,12 +19,13 @@ from fakes import (
     stages,  # fmt: skip
 )
 
+from models.face import FaceParams
 from realtime.clock import MonotonicClock
 from realtime.config import Config
 from realtime.errors import DriverError, EngineError, OutputError, UserError
 from realtime.pipeline import Engine
 from realtime.sender import Sender
-from realtime.stages import Stages
+from realtime.stages import Finish, Stages
 from realtime.types import Frame
 
 FRAMES = 24
@@ -36,6 +37,13 @@ def boom(_: int) -> None:
 
 def fails_from_start(_: int) -> bool:
     return True
+
+
+class Torn(FakePuppet):
+    """A puppet whose geometry fails before there is anything to finish; its first picture is good."""
+
+    def begin(self, params: FaceParams) -> Finish:
+        raise RuntimeError("geometry fault")
 
 
 def scene(name: str) -> tuple[Stages, dict[str, Any]]:
@@ -50,6 +58,8 @@ def scene(name: str) -> tuple[Stages, dict[str, Any]]:
         return stages(puppet=FakePuppet(fail=lambda i: i % 2 == 1)), {}
     if name == "render exception for ever":
         return stages(puppet=FakePuppet(fail=lambda i: i > 0)), {}
+    if name == "geometry exception":
+        return stages(puppet=Torn()), {}
     if name == "slow stage":
         return stages(FakeTracker(delay_s=0.02), FakePuppet(delay_s=0.03)), {}
     if name == "camera lost":
@@ -60,7 +70,7 @@ def scene(name: str) -> tuple[Stages, dict[str, Any]]:
 
 
 SCENES = ["all well", "no face", "tracker exception", "tracker exception now and then", "render exception",
-          "render exception for ever", "slow stage", "camera lost", "driver crashes"]  # fmt: skip
+          "render exception for ever", "geometry exception", "slow stage", "camera lost", "driver crashes"]  # fmt: skip
 
 
 @pytest.mark.parametrize("pace", ["live", "offline"])
