@@ -22,6 +22,7 @@ from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth
 from models.morphable import EYES, N_POINTS, load_morphable
 from models.puppet import Puppet
 from models.source import SourceFace
+from models.training.register import laid_on
 
 log = logging.getLogger("data")
 NOT_FOR_TRAINING = ("lia_",)
@@ -128,6 +129,8 @@ class Maker:
                 out["eye_true"][t, e] = cut(truth, m, EYE.pixels)
                 out["eye_mask"][t, e] = eye_masks(v, m, eye)
                 out["eye_turn"][t, e] = turn(v, mirrored=e == 1)
+        if self.noise:  # not for figures: there the truth stands where it stood
+            out["eye_true"] = laid_on(out["eye_true"], out["eye_warp"], out["eye_mask"])
         return out
 
     def _wobble(self) -> tuple[float, float, float, float]:
