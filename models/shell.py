@@ -20,8 +20,9 @@ from models.morphable import FACE_OVAL, N_MESH
 PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, head frame
 SPACING_IOD = 0.17
 OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
-SKULL_DEPTH_MM = 90.0  # hair and outline turn at this depth: measured on clips, deeper or nearer both swim
+SKULL_DEPTH_MM = 100.0  # the outline of the hair turns at this depth: measured on clips (docs/decisions/0005)
 _EDGE_PIN_IOD = 0.8
+_THIN_IOD = (0.01, 0.12)  # so much beside the face is a soft rim; so much is hair or an ear
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     near_w /= near_w.sum(1, keepdims=True)
     z_line = near_w @ mesh_head[loop, 2]
     dist = d.min(1)
-    z = z_line + (SKULL_DEPTH_MM - z_line) * smoothstep(0.0, 0.9, dist / iod)
+    z = z_line + (SKULL_DEPTH_MM - z_line) * skull_share(shell_px, dist, matte, iod)
     head = at_depth(shell_px, z, params, camera)
     follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
 
@@ -105,10 +106,8 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     turn = 1.0 - smoothstep(-0.15, 0.85, u + 0.35 * smoothstep(0.9, 2.2, v) * (u > -0.5))
     room = max(float((h - 0.5 - chin[1]) / iod), 1.2)
     sway = 1.0 - smoothstep(0.15, max(min(room, 4.0), 1.6), u + 0.25 * smoothstep(1.0, 2.5, v) * (u > 0))
-    edge = _EDGE_PIN_IOD * iod
-    pin = np.stack([smoothstep(0.0, edge, q) for q in (shell_px[:, 0] + 0.5, w - 0.5 - shell_px[:, 0],
-                                                       shell_px[:, 1] + 0.5, h - 0.5 - shell_px[:, 1])], 1)  # fmt: skip
-    return Shell(shell_px.astype(np.float32), head.astype(np.float32), turn, sway, loop, follow, pin, tri)
+    return Shell(shell_px.astype(np.float32), head.astype(np.float32), turn, sway, loop, follow,
+                 _pins(shell_px, matte, iod), tri)  # fmt: skip
 
 
 def pose_shell(
@@ -132,6 +131,44 @@ def pose_shell(
     out[:, :2] = shell.points + move
     out[:, 2] = full[:, 2]
     return out
+
+
+def skull_share(px: F32, beyond: F32, matte: F32, iod: float) -> F32:
+    """Share (S,) of the way from the face's own depth to the skull's for points (S, 2) px around a face.
+
+    `beyond` (S,) px from the face's outline; matte (H, W) 0..1. It rises evenly towards the person's outline, which is
+    the skull's however short the hair, and stays 0 where the face itself is the outline: to turn a jaw's soft rim at
+    the skull's depth would smear it.
+    """
+    h, w = matte.shape
+    solid = (matte > 0.5).astype(np.uint8)
+    x = np.clip(np.rint(px).astype(int), 0, [w - 1, h - 1])
+    inner = cv2.distanceTransform(np.pad(solid, 1), cv2.DIST_L2, 5)[1:-1, 1:-1][x[:, 1], x[:, 0]]
+    outer = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5)[x[:, 1], x[:, 0]]
+    thick = beyond + inner - outer  # of hair, ear or neck between the face and the background
+    along = beyond / np.maximum(beyond + inner, 1e-3)
+    return along * smoothstep(0.0, 0.12, beyond / iod) * smoothstep(*_THIN_IOD, thick / iod)
+
+
+def _pins(px: F32, matte: F32, iod: float) -> F32:
+    """Room (S, 4) of points (S, 2) px at the left, right, top and bottom edge of a matte (H, W): 0 holds, 1 lets go.
+
+    Only where an edge cuts the person: hair that ends inside the picture has something behind it and may move freely.
+    """
+    h, w = matte.shape
+    x, y = px[:, 0], px[:, 1]
+    near = np.clip(np.rint(px).astype(int), 0, [w - 1, h - 1])
+    rim = max(2, round(0.03 * iod))
+    reach = 2 * int(0.4 * iod) + 1
+    pin = np.empty((len(px), 4), np.float32)
+    for i, (room, border, at) in enumerate((
+        (x + 0.5, matte[:, :rim].max(1), near[:, 1]), (w - 0.5 - x, matte[:, -rim:].max(1), near[:, 1]),
+        (y + 0.5, matte[:rim].max(0), near[:, 0]), (h - 0.5 - y, matte[-rim:].max(0), near[:, 0]),
+    )):  # fmt: skip
+        wide = cv2.dilate(border.reshape(1, -1).astype(np.float32), np.ones((1, reach), np.uint8))
+        cut = smoothstep(0.1, 0.6, cv2.blur(wide, (reach, 1), borderType=cv2.BORDER_REPLICATE).ravel())[at]
+        pin[:, i] = 1.0 - cut * (1.0 - smoothstep(0.0, _EDGE_PIN_IOD * iod, room))
+    return pin
 
 
 def _pivoted(target: FaceParams, r_s: F64, r_t: F64) -> F64:

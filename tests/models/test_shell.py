@@ -11,7 +11,7 @@ from models import rotation
 from models.face import FaceParams
 from models.fitting import Camera
 from models.morphable import FACE_OVAL, N_MESH
-from models.shell import PIVOT_MM, Shell, at_depth, build_shell, face_outline, pose_shell, smoothstep
+from models.shell import PIVOT_MM, Shell, at_depth, build_shell, face_outline, pose_shell, skull_share, smoothstep
 from models.source import SourceFace
 
 
@@ -41,12 +41,14 @@ def test_the_identity_pose_leaves_every_vertex_in_place(degrees: tuple[float, fl
 
 @SOME
 @given(any_params(turn=0.8, shift=120.0))
-def test_border_vertices_never_move_inward(target: FaceParams) -> None:
+def test_border_vertices_never_move_inward_where_the_border_cuts_the_person(target: FaceParams) -> None:
     out = pose(target)
     w, h = CAMERA.width, CAMERA.height
     p = SHELL.points
-    left, right = p[:, 0] <= -0.5 + 1e-4, p[:, 0] >= w - 0.5 - 1e-4
-    top, bottom = p[:, 1] <= -0.5 + 1e-4, p[:, 1] >= h - 0.5 - 1e-4
+    x = np.clip(np.rint(p).astype(int), 0, [w - 1, h - 1])
+    cut = SOURCE.matte[x[:, 1], x[:, 0]] > 0.5
+    left, right = cut & (p[:, 0] <= -0.5 + 1e-4), cut & (p[:, 0] >= w - 0.5 - 1e-4)
+    top, bottom = cut & (p[:, 1] <= -0.5 + 1e-4), cut & (p[:, 1] >= h - 0.5 - 1e-4)
     assert bottom.any()
     assert (out[left, 0] <= p[left, 0] + 1e-3).all()
     assert (out[right, 0] >= p[right, 0] - 1e-3).all()
@@ -94,6 +96,31 @@ def test_hair_travels_with_the_head_and_shoulders_stay() -> None:
     bottom = SHELL.points[:, 1] > CAMERA.height - 30
     assert move[crown].min() > 10
     assert move[bottom].max() < 4
+
+
+def test_hair_that_ends_inside_the_picture_is_not_held_by_its_border() -> None:
+    iod = float(np.linalg.norm(SOURCE.points[33, :2] - SOURCE.points[263, :2]))
+    crown = float(np.argwhere(SOURCE.matte > 0.5)[:, 0].min())
+    shift = int(0.15 * iod - crown)  # the crown comes to stand just below the upper border, without touching it
+    params = NEUTRAL.with_(translation=NEUTRAL.translation + np.array([0.0, shift * 420.0 / CAMERA.focal_px, 0.0]))
+    source = synthetic_source(params)
+    shell = build(source)
+    assert not (source.matte[:2] > 0.1).any()
+    out = pose(params.with_(translation=params.translation + np.array([0.0, 30.0, 0.0])), shell, source)
+    sank = (out[:, 1] - shell.points[:, 1])[shell.points[:, 1] < source.points[10, 1]]
+    assert sank.min() > 0.9 * 30.0 * CAMERA.focal_px / 420.0
+
+
+def test_the_outline_of_hair_turns_at_the_skulls_depth_and_a_bare_jaw_at_its_own() -> None:
+    centre, face, iod = 100.0, 40.0, 60.0
+    y, x = np.mgrid[:200, :200]
+    matte = (np.hypot(x - centre, y - centre) < np.where(y < centre, 62.0, face)).astype(np.float32)  # hair above only
+    up = np.array([[centre, centre - r] for r in (46, 54, 61, 75)], np.float32)
+    share = skull_share(up, np.array([6, 14, 21, 35], np.float32), matte, iod)
+    assert (np.diff(share) > 0.0).all()
+    assert share[2:].min() > 0.9
+    down = np.array([[centre, centre + r] for r in (46, 54, 75)], np.float32)
+    assert skull_share(down, np.array([6, 14, 35], np.float32), matte, iod).max() < 0.05
 
 
 def test_weights_are_shares() -> None:
