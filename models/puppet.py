@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from kernels.cpu import render_composite
-from kernels.edges import edge_table, smooth_edges
+from kernels.edges import EdgeTable, edge_table, smooth_edges
 from models import lids, rotation, transfer
 from models.face import F32, F64, I32, U8, FaceParams
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
@@ -55,7 +55,7 @@ class Puppet:
         self._sheet = build_sheet(source, self._model, self._rest)
         h, w = source.image.shape[:2]
         self._depth: F32 = np.empty((h, w), np.float32)
-        self._edges = edge_table(self._sheet.triangles, self._sheet.atlas_xy)
+        self._edges = visible_edges(self._sheet)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -168,6 +168,18 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
         base += len(p.texture_xy)
         y += ph + 2
     return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), shell, patches)
+
+
+def visible_edges(sheet: Sheet) -> EdgeTable:
+    """Edges of a sheet that show something: mixing pixels along a transparent one would stir the background."""
+    table = edge_table(sheet.triangles, sheet.atlas_xy)
+    a, b = (sheet.atlas_xy[table.vertices[:, i]] for i in range(2))
+    h, w = sheet.atlas.shape[:2]
+    seen = np.zeros(len(a), bool)
+    for t in np.linspace(0.0, 1.0, 9):
+        x = np.clip(np.rint(a + t * (b - a)).astype(int), 0, [w - 1, h - 1])
+        seen |= sheet.atlas[x[:, 1], x[:, 0], 3] > 0.0
+    return EdgeTable(table.vertices[seen], table.triangles[seen], table.winding)
 
 
 def close_lids(head: F32, closed: F64, gap: F64) -> None:

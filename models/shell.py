@@ -20,7 +20,7 @@ from models.morphable import FACE_OVAL, N_MESH
 PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, head frame
 SPACING_IOD = 0.17
 OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
-SKULL_DEPTH_MM = 100.0  # the outline of the hair turns at this depth: measured on clips (docs/decisions/0005)
+SKULL_MM = np.array([0.0, -15.0, 90.0])  # middle of the skull, head frame: hair turns about it (docs/decisions/0005)
 _EDGE_PIN_IOD = 0.8
 _THIN_IOD = (0.01, 0.12)  # so much beside the face is a soft rim; so much is hair or an ear
 
@@ -31,6 +31,7 @@ class Shell:
 
     points: F32  # (S, 2) px
     head: F32  # (S, 3) mm, head frame, at the depth they turn with
+    rim: F32  # (S,) 0..1 how far they are on the way from the face's outline to the person's
     turn: F32  # (S,) 0..1 share of the head's rotation about the neck
     sway: F32  # (S,) 0..1 share of the neck's translation and scale
     outline: I32  # (L,) mesh vertices that bound the face
@@ -91,13 +92,13 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     d = np.linalg.norm(shell_px[:, None] - poly[None], axis=2)
     near_w = 1.0 / (d + 0.02 * iod) ** 2
     near_w /= near_w.sum(1, keepdims=True)
-    z_line = near_w @ mesh_head[loop, 2]
+    r = rotation.matrix(params.rotation)
     dist = d.min(1)
-    z = z_line + (SKULL_DEPTH_MM - z_line) * skull_share(shell_px, dist, matte, iod)
-    head = at_depth(shell_px, z, params, camera)
+    rim = skull_share(shell_px, dist, matte, iod)
+    z_line = near_w @ (mesh_head[loop] @ r[2])
+    head = _unprojected(shell_px, z_line + (SKULL_MM @ r[2] - z_line) * rim, params, camera)
     follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
 
-    r = rotation.matrix(params.rotation)
     down = r[:2, 1] / max(1e-6, float(np.linalg.norm(r[:2, 1])))
     side = np.array([down[1], -down[0]])
     chin = points[152, :2]
@@ -106,7 +107,7 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     turn = 1.0 - smoothstep(-0.15, 0.85, u + 0.35 * smoothstep(0.9, 2.2, v) * (u > -0.5))
     room = max(float((h - 0.5 - chin[1]) / iod), 1.2)
     sway = 1.0 - smoothstep(0.15, max(min(room, 4.0), 1.6), u + 0.25 * smoothstep(1.0, 2.5, v) * (u > 0))
-    return Shell(shell_px.astype(np.float32), head.astype(np.float32), turn, sway, loop, follow,
+    return Shell(shell_px.astype(np.float32), head.astype(np.float32), rim, turn, sway, loop, follow,
                  _pins(shell_px, matte, iod), tri)  # fmt: skip
 
 
@@ -121,6 +122,9 @@ def pose_shell(
     pivot = target.with_(rotation=source.rotation, translation=_pivoted(target, r_s, r_t))
     swayed = camera.project(shell.head, pivot)[:, :2] - shell.points
     full = camera.project(shell.head, target)
+    full[:, :2] += (
+        shell.rim[:, None] * _rounded(shell.head, r_s, r_t) * np.float32(camera.focal_px / target.translation[2])
+    )
     turned = full[:, :2] - shell.points - swayed
     own = outline_to - camera.project(outline_head, target)[:, :2]
     move = shell.sway[:, None] * swayed + shell.turn[:, None] * turned + shell.follow @ own
@@ -147,7 +151,8 @@ def skull_share(px: F32, beyond: F32, matte: F32, iod: float) -> F32:
     outer = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5)[x[:, 1], x[:, 0]]
     thick = beyond + inner - outer  # of hair, ear or neck between the face and the background
     along = beyond / np.maximum(beyond + inner, 1e-3)
-    return along * smoothstep(0.0, 0.12, beyond / iod) * smoothstep(*_THIN_IOD, thick / iod)
+    share = along * smoothstep(0.0, 0.12, beyond / iod) * smoothstep(*_THIN_IOD, thick / iod)
+    return np.asarray(share, np.float32)
 
 
 def _pins(px: F32, matte: F32, iod: float) -> F32:
@@ -176,6 +181,17 @@ def _pivoted(target: FaceParams, r_s: F64, r_t: F64) -> F64:
     return np.asarray(target.translation + (r_t - r_s) @ PIVOT_MM * np.array([1.0, 1.0, 0.0]))
 
 
+def _rounded(head: F32, r_s: F64, r_t: F64) -> F32:
+    """What a turn takes from the width of a flat head (S, 3) mm, in the picture, (S, 2) mm, and not from a round one.
+
+    Where a ball ends in the picture, a turn brings other points of it into that place: its outline rolls, no more.
+    """
+    flat = (r_t @ r_s.T)[:2, :2]
+    u, _, vt = np.linalg.svd(flat)
+    round_ = u @ np.diag([1.0, np.linalg.det(u @ vt)]) @ vt
+    return np.asarray((head - SKULL_MM) @ r_s[:2].T @ (round_ - flat).T, np.float32)
+
+
 def at_depth(px: F32, z: F32, params: FaceParams, camera: Camera) -> F32:
     """Head-frame points (N, 3) mm that project onto `px` and have head depth `z`."""
     r = rotation.matrix(params.rotation)
@@ -183,6 +199,12 @@ def at_depth(px: F32, z: F32, params: FaceParams, camera: Camera) -> F32:
     # cam_xy = R[:2, :2] v_xy + R[:2, 2] z
     v = np.linalg.solve(r[:2, :2], (cam - np.outer(z, r[:2, 2])).T).T
     return np.column_stack([v, z])
+
+
+def _unprojected(px: F32, depth: F64, params: FaceParams, camera: Camera) -> F64:
+    """Head-frame points (N, 3) mm that project onto `px` and lie `depth` mm behind the head's origin."""
+    cam = (px - camera.centre) * (params.translation[2] / camera.focal_px) - params.translation[:2]
+    return np.asarray(np.column_stack([cam, depth]) @ rotation.matrix(params.rotation))
 
 
 def _triangulate(poly: F32, grid: F32, loop: I32, longest: float) -> I32:

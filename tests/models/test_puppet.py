@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from models import lids, rotation
 from models.face import FaceParams
 from models.fitting import Camera
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP
+from models.plate import premultiplied_person
 from models.puppet import Puppet, close_lids, part_lips
 from models.transfer import Gains
 
@@ -41,6 +44,15 @@ def face_region(puppet: Puppet, *poses: FaceParams, reach_iod: float = 0.0) -> n
     return cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
 
 
+def reached(puppet: Puppet, target: FaceParams) -> np.ndarray:
+    """Where the person can come to stand, strays that the matte missed included: (H, W) of bool."""
+    v, rest = puppet.vertices(target)[:, :2], puppet.vertices(puppet.source.params)[:, :2]
+    far = int(np.ceil(np.linalg.norm(v - rest, axis=1).max())) + 3
+    source = puppet.source
+    person = premultiplied_person(source.image, source.matte, source.plate)[..., 3] > 0
+    return cv2.dilate(person.astype(np.uint8), np.ones((2 * far + 1, 2 * far + 1), np.uint8)) > 0
+
+
 def test_at_its_own_params_the_puppet_is_the_photo(puppet: Puppet) -> None:
     frame = puppet.render(puppet.source.params)
     off = np.abs(frame.astype(int) - puppet.source.image).max(2)
@@ -61,12 +73,22 @@ def test_the_background_outside_the_moved_person_is_bit_identical(
 ) -> None:
     target = driven(puppet, degrees)
     frame = puppet.render(target)
-    v, rest = puppet.vertices(target)[:, :2], puppet.vertices(puppet.source.params)[:, :2]
-    far = int(np.ceil(np.linalg.norm(v - rest, axis=1).max())) + 3
-    person = cv2.dilate((puppet.source.matte > 0).astype(np.uint8), np.ones((2 * far + 1, 2 * far + 1), np.uint8)) > 0
+    person = reached(puppet, target)
     assert (~person).mean() > 0.1
     assert np.array_equal(frame[~person], puppet.source.image[~person])
     assert not np.array_equal(frame, puppet.source.image)
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_the_meshs_own_transparent_edges_stir_nothing(degrees: tuple[float, float, float]) -> None:
+    source = synthetic_source()
+    wall = np.random.default_rng(3).integers(0, 255, source.image.shape, np.uint8)  # every mixed pair of pixels shows
+    clear = source.matte <= 0
+    puppet = Puppet(replace(source, plate=wall, image=np.where(clear[..., None], wall, source.image)))
+    target = driven(puppet, degrees)
+    frame, far = puppet.render(target), ~reached(puppet, target)
+    assert far.mean() > 0.1
+    assert np.array_equal(frame[far], wall[far])
 
 
 @pytest.mark.parametrize("degrees", [*TURNS, (0, 45, 0), (-20, -30, 15)])

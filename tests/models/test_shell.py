@@ -123,6 +123,19 @@ def test_the_outline_of_hair_turns_at_the_skulls_depth_and_a_bare_jaw_at_its_own
     assert skull_share(down, np.array([6, 14, 35], np.float32), matte, iod).max() < 0.05
 
 
+@pytest.mark.parametrize("source_yaw", [0, -25])
+def test_a_turn_does_not_make_the_head_narrower(source_yaw: int) -> None:
+    source = synthetic_source(posed((0, source_yaw, 0)))
+    shell = build(source)
+    beside = (shell.rim > 0.99) & (np.abs(shell.points[:, 1] - source.points[168, 1]) < 25)
+    left, right = (beside & (s * (shell.points[:, 0] - source.points[168, 0]) < 0) for s in (1, -1))
+    assert left.any()
+    assert right.any()
+    for yaw in (source_yaw - 20, source_yaw + 20):
+        step = (pose(posed((0, yaw, 0)), shell, source)[:, 0] - shell.points[:, 0]) * shell.turn
+        assert abs(step[left].mean() - step[right].mean()) < 1.0  # px; 20 degrees take 10 px from a flat head
+
+
 def test_weights_are_shares() -> None:
     for weight in (SHELL.turn, SHELL.sway, SHELL.follow, SHELL.pin):
         assert weight.min() >= 0.0
