@@ -8,6 +8,7 @@ channels last, so that the caller neither transposes nor scales.
 from __future__ import annotations
 
 import argparse
+import copy
 import logging
 import tempfile
 from pathlib import Path
@@ -24,14 +25,28 @@ log = logging.getLogger("export_live")
 
 
 class _Live(nn.Module):
+    """`LiveNet` with its last step written for runtimes, which fold one sigmoid into the convolution before it.
+
+    tanh(y) / 2 = sigmoid(2 y) - 1 / 2, and the mask's offset belongs into the bias: the same numbers from half a
+    millisecond less (docs/decisions/0405).
+    """
+
     def __init__(self, net: LiveNet) -> None:
         super().__init__()
-        self.net = net
-        self.register_buffer("scale", torch.tensor([255.0, 255, 255, 1]).view(1, 4, 1, 1))
+        self.net, self.out = net, copy.deepcopy(net.out)
+        with torch.no_grad():
+            assert self.out.bias is not None
+            self.out.bias[12:16] -= 1.0  # channels: red, green, blue, mask, three shifts, four pixels each
+            self.out.weight[16:] *= 2.0
+            self.out.bias[16:] *= 2.0
 
     def forward(self, picture: Tensor, turn: Tensor, fine: Tensor, code: Tensor) -> Tensor:
-        x = picture.permute(0, 3, 1, 2).float() * (1 / 255)
-        return (self.net(x, turn, fine, code) * self.scale).permute(0, 2, 3, 1)
+        g = self.net.trunk(picture.permute(0, 3, 1, 2).float() * (1 / 255), turn, fine, code)
+        y = nn.functional.pixel_shuffle(torch.sigmoid(self.out(g)), 2)
+        mask = (y[:, 3:4] * 1.08 - 0.04).clamp(0, 1) * self.net.window
+        raw = y[:, 4:] - 0.5
+        shift = (raw - raw.clamp(-0.006, 0.006)) * (self.net.window * 255.0)
+        return torch.cat([y[:, :3] * (mask * 255.0) + shift * (1 - mask), mask], 1).permute(0, 2, 3, 1)
 
 
 class _Source(nn.Module):

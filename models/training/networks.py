@@ -84,8 +84,8 @@ class LiveNet(nn.Module):
             self.out.weight.mul_(0.3)
         self.register_buffer("window", window(shape.pixels))
 
-    def parts(self, x: Tensor, turn: Tensor, fine: Tensor, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return painted colour, mask and shift of the warped colour, each within the window."""
+    def trunk(self, x: Tensor, turn: Tensor, fine: Tensor, code: Tensor) -> Tensor:
+        """Return what the last convolution reads, (B, C, S / 2, S / 2)."""
         levels = [self.head(F.pixel_unshuffle(x * 2 - 1, 2))]
         last = len(self.down) - 1
         for i, down in enumerate(self.down):
@@ -99,7 +99,11 @@ class LiveNet(nn.Module):
         g = self.deep(levels[-1])
         for i in range(last, -1, -1):
             g = self.mix[i](F.leaky_relu(F.pixel_shuffle(self.up[i](g), 2) + levels[i], 0.1))
-        y = F.pixel_shuffle(self.out(g), 2)
+        return g
+
+    def parts(self, x: Tensor, turn: Tensor, fine: Tensor, code: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return painted colour, mask and shift of the warped colour, each within the window."""
+        y = F.pixel_shuffle(self.out(self.trunk(x, turn, fine, code)), 2)
         rgb = torch.sigmoid(y[:, :3])
         mask = (torch.sigmoid(y[:, 3:4] - 1.0) * 1.08 - 0.04).clamp(0, 1) * self.window
         raw = torch.tanh(y[:, 4:]) * 0.5
