@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.arrays import check, check_writable
+from kernels.cubic import blank, lay
 from kernels.jit import exact, interpolating
+from kernels.map_lanes import sample
 
 U8 = npt.NDArray[np.uint8]
 _RIM = 2  # crop px on each side that must be empty, so that the four-tap filter needs no bounds
@@ -89,6 +91,8 @@ def _cut(picture: Any, affine: Any, out: Any) -> None:
     zero, one, half = np.float32(0.0), np.float32(1.0), np.float32(0.5)
     pixels, crop = picture.reshape(-1), out.reshape(-1)
     width, channels = np.uint64(out.shape[1]), np.uint64(out.shape[2])
+    # a vector step reads eight bytes of either row: at the very end of the picture that is two too many
+    safe = np.int64(picture.size) - np.int64(row) - 8 if min(picture.shape[0], picture.shape[1]) > 1 else np.int64(-1)
     for y in range(np.uint64(out.shape[0])):
         u_row = affine[0, 1] * np.float64(y) + affine[0, 2]
         v_row = affine[1, 1] * np.float64(y) + affine[1, 2]
@@ -101,9 +105,12 @@ def _cut(picture: Any, affine: Any, out: Any) -> None:
             v = v if v < y_max else y_max
             i, j = min(np.int32(u), i_max), min(np.int32(v), j_max)
             fx, fy = u - np.float32(i), v - np.float32(j)
-            gx, gy = one - fx, one - fy
             at = np.uint64(j) * row + np.uint64(i) * np.uint64(3)
             to = (y * width + x) * channels
+            if np.int64(at) <= safe:
+                sample(pixels, at, row, fx, fy, crop, to)
+                continue
+            gx, gy = one - fx, one - fy
             for c in range(np.uint64(3)):
                 k = at + c
                 upper = np.float32(pixels[k]) * gx + np.float32(pixels[k + step]) * fx
@@ -128,11 +135,10 @@ def _cubic(t: Any) -> Any:
 @interpolating
 def _lay_over(picture: Any, painted: Any, inverse: Any, left: int, top: int, last_x: int, last_y: int) -> None:
     height, width = painted.shape[0], painted.shape[1]
-    low, zero, one, most = np.float32(_RIM), np.float32(0.0), np.float32(1.0), np.float32(255.0)
+    low = np.float32(_RIM)
     right, bottom = np.float32(width - 1 - _RIM), np.float32(height - 1 - _RIM)
-    half = np.float32(0.5)
-    flat = painted.reshape(-1)
-    pitch = np.uint64(4 * width)
+    flat, pixels = painted.reshape(-1), picture.reshape(-1)
+    pitch, row = np.uint64(4 * width), np.uint64(3 * picture.shape[1])
     for y in range(np.uint64(top), np.uint64(last_y)):
         u_row = inverse[0, 1] * np.float64(y) + inverse[0, 2]
         v_row = inverse[1, 1] * np.float64(y) + inverse[1, 2]
@@ -143,26 +149,7 @@ def _lay_over(picture: Any, painted: Any, inverse: Any, left: int, top: int, las
                 continue
             i, j = np.int32(u), np.int32(v)
             near = np.uint64(j) * pitch + np.uint64(4) * np.uint64(i)
-            seen = zero
-            for c in range(np.uint64(8)):
-                seen = max(seen, max(abs(flat[near + c]), abs(flat[near + pitch + c])))
-            if seen == zero:
-                continue
-            x0, x1, x2, x3 = _cubic(u - np.float32(i))
-            y0, y1, y2, y3 = _cubic(v - np.float32(j))
-            k0 = near - pitch - np.uint64(4)
-            k1, k2, k3 = k0 + pitch, k0 + pitch + pitch, k0 + pitch + pitch + pitch
-            s3 = zero
-            for c in range(np.uint64(4)):
-                e = np.uint64(3) - c  # cover first
-                a, b, d = e + np.uint64(4), e + np.uint64(8), e + np.uint64(12)
-                s = (
-                    y0 * (x0 * flat[k0 + e] + x1 * flat[k0 + a] + x2 * flat[k0 + b] + x3 * flat[k0 + d])
-                    + y1 * (x0 * flat[k1 + e] + x1 * flat[k1 + a] + x2 * flat[k1 + b] + x3 * flat[k1 + d])
-                    + y2 * (x0 * flat[k2 + e] + x1 * flat[k2 + a] + x2 * flat[k2 + b] + x3 * flat[k2 + d])
-                    + y3 * (x0 * flat[k3 + e] + x1 * flat[k3 + a] + x2 * flat[k3 + b] + x3 * flat[k3 + d])
-                )
-                if c == np.uint64(0):
-                    s3 = one - min(max(s, zero), one)
-                else:
-                    picture[y, x, e] = np.uint8(min(max(np.float32(picture[y, x, e]) * s3 + s, zero), most) + half)
+            if not blank(flat, near, pitch):
+                first = near - pitch - np.uint64(4)
+                at = y * row + np.uint64(3) * x
+                lay(flat, first, pitch, _cubic(u - np.float32(i)), _cubic(v - np.float32(j)), pixels, at)

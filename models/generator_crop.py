@@ -66,7 +66,9 @@ def crop_matrix(points: F32, spec: CropSpec, eye: Eye | None = None) -> F32:
 
 def to_crop(points: F32, matrix: F32) -> F32:
     """Picture px (N, 2+) to crop px (N, 2) under a matrix of `crop_matrix`."""
-    return np.asarray(np.linalg.solve(matrix[:, :2].astype(np.float64), (points[:, :2] - matrix[:, 2]).T).T, np.float32)
+    a, b, c, d = (float(v) for v in matrix[:, :2].ravel())
+    inverse = np.array([[d, -c], [-b, a]]) / (a * d - b * c)  # transposed
+    return np.asarray((points[:, :2] - matrix[:, 2]) @ inverse, np.float32)
 
 
 def cut_into(frame: U8, matrix: F32, out: U8) -> None:
@@ -130,6 +132,6 @@ def turn(points: F32, *, nearer: float = 1.0, mirrored: bool = False) -> F32:
 
 def _fill(polygon: F32, pixels: int) -> U8:
     plane = np.zeros((pixels, pixels), np.uint8)
-    q = np.rint(np.clip(polygon, -pixels, 2 * pixels) * (1 << _SUBPIXEL)).astype(np.int32)
+    q = np.rint(polygon.clip(-pixels, 2 * pixels) * (1 << _SUBPIXEL)).astype(np.int32)
     cv2.fillPoly(plane, [q.reshape(-1, 1, 2)], 255, lineType=cv2.LINE_AA, shift=_SUBPIXEL)
     return plane

@@ -334,11 +334,11 @@ def test_callers_of_map_texture_do_not_disturb_each_other(mode: texture.Mode) ->
 def test_the_same_tests_pass_without_the_jit() -> None:
     chosen = (
         "equals_the_reference and (floats or integers or spoilt) or top_left or one_line or half_bits or bit_for_bit"
-        " or awkward_meshes and floats or keeps_a_tie"
+        " or awkward_meshes and floats or keeps_a_tie or is_its_specification"
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/kernels/test_map.py",
-         "tests/kernels/test_flat.py", "tests/kernels/test_fused.py", "-k", f"({chosen}) and not huge"],
+         "tests/kernels/test_flat.py", "tests/kernels/test_fused.py", "tests/kernels/test_paste.py", "-k", f"({chosen}) and not huge"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
