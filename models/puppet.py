@@ -56,6 +56,8 @@ class Puppet:
         h, w = source.image.shape[:2]
         self._depth: F32 = np.empty((h, w), np.float32)
         self._edges = visible_edges(self._sheet)
+        self._posed: F32 | None = None  # vertices (V, 3) of the picture warped last
+        self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
 
     @property
     def size(self) -> tuple[int, int]:
@@ -105,7 +107,20 @@ class Puppet:
         render_composite(v, s.atlas_xy, s.triangles, s.atlas, self.plate, frame, depth=self._depth,
                          threads=self._threads)  # fmt: skip
         smooth_edges(self._edges, v, s.triangles, self._depth, frame)
+        self._posed = v
         return frame, v
+
+    def matte(self) -> U8:
+        """Return the person's opacity 0..255 (H, W) in the picture warped last; the generator paints inside it."""
+        s, v = self._sheet, self._posed
+        assert v is not None, "nothing was warped yet"
+        if self._veil is None:
+            self._veil = np.zeros_like(s.atlas)
+            self._veil[..., 3] = s.atlas[..., 3]
+        clear = np.full_like(self.source.image, 255)
+        render_composite(v, s.atlas_xy, s.triangles, self._veil, clear, clear, threads=self._threads)
+        smooth_edges(self._edges, v, s.triangles, self._depth, clear)
+        return np.asarray(255 - clear[..., 0], np.uint8)
 
     def begin(self, params: FaceParams) -> Callable[[], U8]:
         """Map the source to a pose, and return what finishes that picture, (H, W, 3), a new array.

@@ -177,6 +177,11 @@ class _Puppet:
         """Show `plate` behind the person, None: the photo's own."""
         self._puppet.plate = self._puppet.source.plate if plate is None else plate
 
+    def matte(self) -> U8:
+        """Return the person's opacity (H, W) in the picture rendered last."""
+        alpha: U8 = self._puppet.matte()
+        return alpha
+
     def set_generator(self, on: bool) -> None:
         """Let the network finish the pictures, where one was loaded."""
         self._puppet.generator = self._generator if on else None

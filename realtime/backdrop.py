@@ -30,17 +30,29 @@ def make_backdrop(word: str, source: SourceFace) -> U8 | None:
         return None
     if word == "blur":
         return _blurred(source.plate)
-    if word == "green" or _COLOUR.fullmatch(word):
-        colour = GREEN if word == "green" else tuple(int(word[i : i + 2], 16) for i in (1, 3, 5))
+    colour = ground(word)
+    if colour is not None:
         return np.full((height, width, 3), colour, np.uint8)
     from models.picture import load_picture
 
     return cover(load_picture(_picture_path(word)).rgb, height, width)
 
 
+def ground(word: str) -> tuple[int, int, int] | None:
+    """Return the colour (RGB) that a background is made of, None for one that is a picture.
+
+    `alpha` stands on green: outputs that carry no opacity can then be keyed.
+    """
+    if word in ("green", "alpha"):
+        return GREEN
+    if _COLOUR.fullmatch(word):
+        return int(word[1:3], 16), int(word[3:5], 16), int(word[5:7], 16)
+    return None
+
+
 def check_backdrop(word: str) -> None:
     """Raise `ConfigError` for a word that --background cannot mean."""
-    if word not in ("own", "blur", "green") and not _COLOUR.fullmatch(word):
+    if word not in ("own", "blur", "green", "alpha") and not _COLOUR.fullmatch(word):
         _picture_path(word)
 
 
@@ -66,6 +78,6 @@ def _blurred(plate: U8) -> U8:
 def _picture_path(word: str) -> Path:
     path = Path(word).expanduser()
     if not path.is_file():
-        raise ConfigError("--background", f"`{word}` is neither own, blur, green, a colour such as #204060, nor a "
-                          "picture file", "Use e.g. --background blur")  # fmt: skip
+        raise ConfigError("--background", f"`{word}` is neither own, blur, green, alpha, a colour such as #204060, nor "
+                          "a picture file", "Use e.g. --background blur")  # fmt: skip
     return path

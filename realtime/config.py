@@ -55,8 +55,9 @@ class Config:
         "live", "live: network that paints mouth interior and lids; published: the paper's network for the whole face, "
         "for comparison; off: geometry alone", choices=("live", "published", "off"))  # fmt: skip
     device: Literal["auto", "cpu", "cuda"] = flag("auto", "where the networks run", choices=("auto", "cpu", "cuda"))
-    background: str = flag("own", "what is behind the person: own, blur, green, a colour such as #204060, or a picture "
-                           "file", metavar="own|blur|green|#RRGGBB|IMAGE")  # fmt: skip
+    background: str = flag("own", "what is behind the person: own, blur, green, alpha (nothing, where an output "
+                           "carries opacity; green elsewhere), a colour such as #204060, or a picture file",
+                           metavar="own|blur|green|alpha|#RRGGBB|IMAGE")  # fmt: skip
     # Sound.
     audio_in: str = flag("", "microphone: number or (part of the) name (default: the machine's own choice)",
                          metavar="NAME|N")  # fmt: skip

@@ -73,6 +73,7 @@ class SetBackdrop:
 
     plate: U8 | None  # (H, W, 3) of the source's size
     look: int
+    word: str = "own"  # of --background
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,7 @@ class UsePuppet:
     rest: U8  # (H, W, 3) the new source at rest, to fall back on
     look: int  # number of the source, so that what is derived from it is made anew
     plate: U8 | None = None  # (H, W, 3) background, None: the photo's own
+    word: str = "own"  # of --background
 
 
 Command = (

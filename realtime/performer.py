@@ -17,6 +17,7 @@ import numpy as np
 
 from models.face import FaceParams
 from realtime.audio.mouth import Mouth
+from realtime.backdrop import ground
 from realtime.clock import NS_PER_MS, NS_PER_S
 from realtime.config import Config
 from realtime.controls import (
@@ -81,6 +82,8 @@ class Performer:
         self._forgotten = False
         self._params_ns: int | None = None  # last params shown, by `show`
         self._good: U8 | None = None
+        self._good_alpha: U8 | None = None
+        self._background = config.background
         self._seq = 0
 
     def warm_up(self) -> U8:
@@ -128,12 +131,14 @@ class Performer:
                 case Freeze(on):
                     self._frozen = on
                     self._presence.ease()
-                case SetBackdrop(plate, look):
+                case SetBackdrop(plate, look, word):
                     if look == self._look:  # else it was made for a source that has been exchanged since
                         self._stages.puppet.set_backdrop(plate)
-                case UsePuppet(puppet, rest, look, plate):
+                        self._background = word
+                case UsePuppet(puppet, rest, look, plate, word):
                     puppet.set_backdrop(plate)
-                    self._stages = replace(self._stages, puppet=puppet)
+                    self._stages, self._background = replace(self._stages, puppet=puppet), word
+                    self._good_alpha = None
                     self._good, self._look, self._smooth = rest, look, None
                     self._presence = self._new_presence()  # params of one source mean nothing to another
 
@@ -205,7 +210,8 @@ class Performer:
         if self._frozen and self._good is not None:
             watch.lap("predict")
             self._meter.count("idle")
-            made = Composite(self._seq, captured_ns, self._good, captured_ns, False, look=self._look)
+            made = Composite(self._seq, captured_ns, self._good, captured_ns, False, look=self._look,
+                             alpha=self._good_alpha, ground=ground(self._background))  # fmt: skip
             return Draft(made, -1, None)
         params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns, lost))
         if self._live_pace:
@@ -215,8 +221,11 @@ class Performer:
         self._meter.count("idle", not driven)
         card = lost and self._lost == "card" and self._presence.settled
         shown_ns = at_ns if driven else captured_ns
-        made = Composite(self._seq, captured_ns, _NO_PICTURE, shown_ns, driven, motion, self._look, card)
         finish = self._safely(lambda: self._stages.puppet.begin(params))
+        clear = finish is not None and self._background == "alpha"
+        alpha = self._safely(self._stages.puppet.matte) if clear else None
+        made = Composite(self._seq, captured_ns, _NO_PICTURE, shown_ns, driven, motion, self._look, card, alpha,
+                         ground(self._background))  # fmt: skip
         watch.lap("map")
         return Draft(made, seen.seq if seen is not None else -1, finish)
 
@@ -225,10 +234,10 @@ class Performer:
         watch = Stopwatch(self._meter, draft.frame)
         rgb = self._safely(draft.finish) if draft.finish is not None else None
         if rgb is not None:
-            self._good = rgb
+            self._good, self._good_alpha = rgb, draft.composite.alpha
         watch.lap("generate")
         assert self._good is not None
-        whole = replace(draft.composite, rgb=self._good)
+        whole = replace(draft.composite, rgb=self._good, alpha=self._good_alpha)
         watch.lap("compose")
         return whole
 

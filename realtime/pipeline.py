@@ -233,7 +233,7 @@ class Engine:
         sound = driver.audio
         if sound is None and config.mouth not in ("off", "mic"):
             sound = Path(config.mouth).expanduser()
-        return Stream(width, height, fps, self._clock, stamped=offline, audio=sound, seconds=config.seconds)
+        return Stream(width, height, fps, self._clock, offline, sound, config.seconds, config.background == "alpha")
 
     def _check_result(self, driver: Driver) -> None:
         """Raise `DriverError` when a file had no face at all: its video would be a photo that idles."""

@@ -96,6 +96,10 @@ class Puppet(Protocol):
         """Show `plate` (height, width, 3) behind the person from the next picture on; None: the photo's own."""
         ...
 
+    def matte(self) -> U8:
+        """Return the person's opacity (height, width) in the picture rendered last."""
+        ...
+
     def set_generator(self, on: bool) -> None:
         """Let the network finish the next pictures, or not."""
         ...

@@ -60,3 +60,5 @@ class Composite:
     motion: DriverMotion | None = None  # None while no face is seen
     look: int = 0  # counts the source pictures shown so far: what is derived from one is made anew for the next
     card: bool = False  # outputs show the privacy card in its place
+    alpha: U8 | None = None  # (H, W) opacity of the person in `rgb` on `ground`; None: nothing is clear
+    ground: tuple[int, int, int] | None = None  # colour around the picture on a larger canvas; None: its blur

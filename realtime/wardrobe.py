@@ -119,14 +119,15 @@ class Wardrobe:
         plate = self._plate(ready, word)
         self._looks += 1
         self._shown = order
-        self._controls.put(UsePuppet(ready.dressed.puppet, ready.rest, self._looks, plate))
+        self._controls.put(UsePuppet(ready.dressed.puppet, ready.rest, self._looks, plate, word))
         self._said(order, ready, None)
 
     def _paint(self) -> None:
         """Make the background for the source that is shown."""
         ready = self._ready.get(self._shown)
         if ready is not None:
-            self._controls.put(SetBackdrop(self._plate(ready, self._background), self._looks))
+            word = self._background
+            self._controls.put(SetBackdrop(self._plate(ready, word), self._looks, word))
 
     def _plate(self, ready: Ready, word: str) -> U8 | None:
         """Return the background; one that cannot be made is the photo's own, and that is said."""

@@ -22,6 +22,7 @@ class Stream:
     stamped: bool = False  # True (offline): `captured_ns` is media time from 0; False: pictures come at a steady rate
     audio: Path | None = None  # file whose sound belongs to the pictures
     seconds: float | None = None  # the pictures end there
+    alpha: bool = False  # pictures carry opacity (--background alpha)
 
 
 class Output(Protocol):

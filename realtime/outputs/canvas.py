@@ -7,6 +7,7 @@ import numpy as np
 
 from realtime.types import U8
 
+Colour = tuple[int, int, int]
 _DIM = 0.55  # the surround is darker than the picture, so that the picture stays the subject
 
 
@@ -20,31 +21,47 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         self._width, self._height = width, height
         self._ground: U8 | None = None
-        self._look = 0
+        self._look: tuple[int, Colour | None] = (0, None)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height, px."""
         return self._width, self._height
 
-    def place(self, rgb: U8, look: int = 0) -> U8:
-        """Return a new picture (height, width, 3) with `rgb` (H, W, 3) in its middle; each `look` has its surround."""
+    def place(self, rgb: U8, look: int = 0, colour: Colour | None = None) -> U8:
+        """Return a new picture (height, width, 3) with `rgb` (H, W, 3) in its middle; each `look` has its surround.
+
+        A `colour` goes on around the picture, so that a background to be keyed is keyed to the canvas's edge.
+        """
         height, width = rgb.shape[:2]
         if (width, height) == (self._width, self._height):
             return rgb
+        if self._ground is None or (look, colour) != self._look:
+            self._look = look, colour
+            self._ground = self._surround(rgb) if colour is None else self._filled(colour)
+        return self._laid(rgb, self._ground.copy())
+
+    def place_alpha(self, alpha: U8) -> U8:
+        """Return the opacity (height, width) of a canvas whose middle has `alpha` (H, W) and whose rest is clear."""
+        if alpha.shape == (self._height, self._width):
+            return alpha
+        return self._laid(alpha, np.zeros((self._height, self._width), np.uint8))
+
+    def _laid(self, picture: U8, out: U8) -> U8:
+        """Scale a picture into the middle of `out`."""
+        height, width = picture.shape[:2]
         k = min(self._width / width, self._height / height)
         w, h = max(1, min(self._width, round(width * k))), max(1, min(self._height, round(height * k)))
-        if self._ground is None or look != self._look:
-            self._look = look
-            self._ground = self._surround(rgb)
-        out = self._ground.copy()
         x, y = (self._width - w) // 2, (self._height - h) // 2
         inside = out[y : y + h, x : x + w]
         if (w, h) == (width, height):
-            inside[:] = rgb
+            inside[:] = picture
         else:
-            inside[:] = cv2.resize(rgb, (w, h), interpolation=cv2.INTER_AREA if k < 1 else cv2.INTER_LINEAR)
+            inside[:] = cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA if k < 1 else cv2.INTER_LINEAR)
         return out
+
+    def _filled(self, colour: Colour) -> U8:
+        return np.full((self._height, self._width, 3), colour, np.uint8)
 
     def _surround(self, rgb: U8) -> U8:
         """Return the canvas filled with the blurred, dimmed picture."""

@@ -36,9 +36,11 @@ class Staged:
             if self._canvas is not None:
                 width, height = self._canvas.size
             composite = replace(composite, rgb=self._curtain.card(height, width), motion=None, driven=False,
-                                look=_CARD_LOOK)  # fmt: skip
+                                look=_CARD_LOOK, alpha=None, ground=None)  # fmt: skip
         elif self._canvas is not None:
-            composite = replace(composite, rgb=self._canvas.place(composite.rgb, composite.look))
+            alpha = None if composite.alpha is None else self._canvas.place_alpha(composite.alpha)
+            rgb = self._canvas.place(composite.rgb, composite.look, composite.ground)
+            composite = replace(composite, rgb=rgb, alpha=alpha)
         self._output.send(composite)
 
     def close(self, complete: bool) -> None:

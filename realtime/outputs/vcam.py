@@ -75,7 +75,7 @@ class VcamOutput:
 
     def send(self, composite: Composite) -> None:
         """Show one picture."""
-        rgb = self._canvas.place(composite.rgb, composite.look)
+        rgb = self._canvas.place(composite.rgb, composite.look, composite.ground)
         try:
             self._camera.send(_packed(rgb, self._pixels) if self._pixels else rgb)
         except (RuntimeError, OSError) as error:

@@ -17,6 +17,7 @@ from realtime.config import Config
 from realtime.errors import OutputError
 from realtime.files import part_path
 from realtime.notices import Notice, Notices
+from realtime.outputs.alpha import straight
 from realtime.outputs.audio_copy import AudioCopy
 from realtime.outputs.base import Stream
 from realtime.types import U8, Composite
@@ -70,7 +71,11 @@ class VideoOutput:
             options = {"movflags": "+faststart"} if suffix != ".mkv" else {}
             self._part.open("wb").close()  # FFmpeg would only try at the first picture
             self._container = av.open(str(self._part), "w", format=_FORMATS[suffix], options=options)
-            self._video = self._container.add_stream("libx264", rate=stream.fps)
+            self._clear = stream.alpha and suffix == ".mov"
+            if stream.alpha and not self._clear:
+                self._notices(Notice("note", f"{self._path.name}: H.264 carries no opacity, the ground is green; a "
+                                     "name in .mov keeps it (ProRes 4444)"))  # fmt: skip
+            self._video = self._container.add_stream("prores" if self._clear else "libx264", rate=stream.fps)
             self._set_up(width, height, stream.fps)
             self._audio = (
                 AudioCopy(self._container, stream.audio, stream.seconds, self._notices) if stream.audio else None
@@ -89,9 +94,11 @@ class VideoOutput:
 
         self._matrix, self._range = Colorspace.ITU601, ColorRange.MPEG
         context = self._video.codec_context
-        self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
+        self._pixels = "yuva444p10le" if self._clear else "yuv420p"
+        self._video.width, self._video.height, self._video.pix_fmt = width, height, self._pixels
         context.colorspace, context.color_primaries, context.color_trc, context.color_range = 6, 1, 1, 1
-        context.options = {"crf": str(self._config.crf), "preset": self._config.preset}
+        h264 = {"crf": str(self._config.crf), "preset": self._config.preset}
+        context.options = {} if self._clear else h264  # of FFmpeg's ProRes encoders this one is three times as fast
         context.thread_count = 1 if width * height < 1_000_000 else 0
         self._per_frame = fps.denominator * math.ceil(_TICKS / fps.numerator)
         self._time_base = Fraction(1, fps.numerator * math.ceil(_TICKS / fps.numerator))
@@ -100,8 +107,9 @@ class VideoOutput:
     def send(self, composite: Composite) -> None:
         """Encode one picture."""
         try:
-            frame = self._av.VideoFrame.from_ndarray(self._padded(composite.rgb), "rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace=self._matrix, dst_color_range=self._range)
+            picture = straight(composite) if self._clear else composite.rgb
+            frame = self._av.VideoFrame.from_ndarray(self._padded(picture), "rgba" if self._clear else "rgb24")
+            frame = frame.reformat(format=self._pixels, dst_colorspace=self._matrix, dst_color_range=self._range)
             frame.colorspace, frame.color_range = 6, 1
             frame.pts, frame.time_base = self._pts(composite), self._time_base
             if self._audio is not None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse
-from starlette.websockets import WebSocketDisconnect
 
 from realtime.errors import UserError
 from realtime.preview.desk import Desk
 from realtime.preview.run_side import Action
 from realtime.preview.schema import Background, Devices, Figures, Patch, Problem, Source, State, Switch
+from realtime.preview.streams import add_streams
 
 STATIC = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: _TYPES[path.suffix] for path in STATIC.iterdir() if path.suffix in _TYPES}
-_TICK_S, _FIGURES_EVERY = 0.1, 2
 _NULLABLE = ("size", "canvas")
 
 Id = Annotated[str, PathParameter(pattern="^[0-9a-f]{32}$")]
@@ -47,7 +45,7 @@ def build_app(desk: Desk) -> FastAPI:
     _add_state(app, desk)
     _add_pictures(app, desk)
     _add_presets(app, desk)
-    _add_streams(app, desk)
+    add_streams(app, desk)
     return app
 
 
@@ -55,6 +53,10 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", media_type="text/html; charset=utf-8")
+
+    @app.get("/clear", include_in_schema=False)
+    async def clear() -> FileResponse:
+        return FileResponse(STATIC / "clear.html", media_type="text/html; charset=utf-8")
 
     @app.get("/static/{name}", include_in_schema=False)
     async def static(name: str) -> FileResponse:
@@ -196,100 +198,6 @@ def _add_presets(app: FastAPI, desk: Desk) -> None:
     def drop_preset(name: Name) -> None:
         """Forget what was kept under a name."""
         desk.drop_preset(name)
-
-
-def _add_streams(app: FastAPI, desk: Desk) -> None:
-    @app.websocket("/api/events")
-    async def events(socket: WebSocket) -> None:
-        """Send `{"state": ..}` at each change and `{"figures": ..}` five times a second."""
-        await socket.accept()
-        async with _until_gone(socket) as gone:
-            known, tick = -1, 0
-            while not gone.is_set():
-                if desk.version != known:
-                    known = desk.version
-                    await socket.send_json({"state": await asyncio.to_thread(desk.state)})
-                if tick % _FIGURES_EVERY == 0:
-                    await socket.send_json({"figures": await asyncio.to_thread(desk.figures)})
-                tick += 1
-                await asyncio.sleep(_TICK_S)
-
-    @app.websocket("/api/preview")
-    async def preview(socket: WebSocket) -> None:
-        """Send the newest picture as JPEG each time the client asks by any message: a slow one gets fewer."""
-        await socket.accept()
-        with _woken(desk) as new:
-            seen = -1
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                while True:
-                    await socket.receive_text()
-                    while desk.screen.count == seen or not desk.screen.jpeg:
-                        new.clear()
-                        with contextlib.suppress(TimeoutError):
-                            await asyncio.wait_for(new.wait(), 1.0)
-                    seen = desk.screen.count
-                    await socket.send_bytes(desk.screen.jpeg)
-
-    @app.websocket("/api/landmarks")
-    async def landmarks(socket: WebSocket) -> None:
-        """Send the driver's landmarks, ten times a second; pictures follow as JPEG only with --show-driver."""
-        await socket.accept()
-        desk.tap.watch(1)
-        try:
-            async with _until_gone(socket) as gone:
-                known = 0
-                while not gone.is_set():
-                    seen, known = desk.tap.newest(known)
-                    if seen is not None:
-                        points = [] if seen.points is None else seen.points.round(4).ravel().tolist()
-                        await socket.send_json({"aspect": seen.aspect, "points": points})
-                        if desk.tap.show_driver and seen.rgb is not None:
-                            await socket.send_bytes(await asyncio.to_thread(_encode, seen.rgb))
-                    await asyncio.sleep(_TICK_S)
-        finally:
-            desk.tap.watch(-1)
-
-
-@contextlib.asynccontextmanager
-async def _until_gone(socket: WebSocket) -> Any:
-    """Give an event that is set when the client leaves; what it says is not listened to."""
-    gone = asyncio.Event()
-
-    async def listen() -> None:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            while True:
-                await socket.receive()
-        gone.set()
-
-    listening = asyncio.create_task(listen())
-    try:
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-            yield gone
-    finally:
-        listening.cancel()
-
-
-@contextlib.contextmanager
-def _woken(desk: Desk) -> Any:
-    """Give an event that is set at each new picture."""
-    new, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the server ends
-            loop.call_soon_threadsafe(new.set)
-
-    key = desk.screen.watch(wake)
-    try:
-        yield new
-    finally:
-        desk.screen.leave(key)
-
-
-def _encode(rgb: Any) -> bytes:
-    import cv2
-
-    ok, jpeg = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 70])
-    return jpeg.tobytes() if ok else b""
 
 
 Build = Callable[[Desk], FastAPI]

@@ -50,7 +50,7 @@ class State(BaseModel):
     smoothing: float = Field(description="ms of smoothing on top of the predictor's")
     mirror: bool
     generator: bool
-    background: str = Field(description="own, blur, green, #RRGGBB or picture:ID")
+    background: str = Field(description="own, blur, green, alpha, #RRGGBB or picture:ID")
     lost: Lost = Field(description="what is shown while the driver's face is lost")
     size: int | None = Field(description="longer side of the picture, px; null: as it fits")
     freeze: bool
@@ -77,7 +77,7 @@ class Patch(BaseModel):
     smoothing: Annotated[float, Field(ge=0, le=500)] | None = None
     mirror: bool | None = None
     generator: bool | None = None
-    background: Word | None = Field(None, description="own, blur, green, #RRGGBB or picture:ID")
+    background: Word | None = Field(None, description="own, blur, green, alpha, #RRGGBB or picture:ID")
     lost: Lost | None = None
     size: Annotated[int, Field(ge=64, le=4096)] | None = Field(None, description="null: as it fits")
     freeze: bool | None = None

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import cv2
 
-from realtime.types import Composite
+from realtime.outputs.alpha import stacked
+from realtime.types import U8, Composite
 
 
 class Screen:
@@ -16,18 +17,21 @@ class Screen:
     def __init__(self, quality: int) -> None:
         self._quality = quality
         self._lock = threading.Lock()
-        self._wake: dict[int, Callable[[], None]] = {}
+        self._wake: dict[int, tuple[Callable[[], None], bool]] = {}
         self._next_key = 0
         self._last: Composite | None = None
-        self.jpeg = b""
+        self.jpeg = self.stacked_jpeg = b""
         self.count = 0
         self.driven = False
 
-    def watch(self, wake: Callable[[], None]) -> int:
-        """Add a viewer, who is woken (and must not block) at each new picture; returns the key to leave with."""
+    def watch(self, wake: Callable[[], None], clear: bool = False) -> int:
+        """Add a viewer, who is woken (and must not block) at each new picture; returns the key to leave with.
+
+        A `clear` one looks at `stacked_jpeg`, in which the person's opacity stands below the colours.
+        """
         with self._lock:
             self._next_key += 1
-            self._wake[self._next_key] = wake
+            self._wake[self._next_key] = wake, clear
             return self._next_key
 
     def leave(self, key: int) -> None:
@@ -49,18 +53,24 @@ class Screen:
     def snapshot(self) -> bytes:
         """Return the newest picture as JPEG, empty before the first."""
         last = self._last
-        return _jpeg(last, self._quality) if last is not None else b""
+        return _jpeg(last.rgb, self._quality) if last is not None else b""
 
     def _encode(self, composite: Composite) -> None:
-        self.jpeg = _jpeg(composite, self._quality)
-        self.count += 1
         with self._lock:
             wakes = list(self._wake.values())
-        for wake in wakes:
+        if any(not clear for _, clear in wakes):
+            self.jpeg = _jpeg(composite.rgb, self._quality)
+        if any(clear for _, clear in wakes):
+            # Full colour resolution: what is clear is black, and would bleed into the edge.
+            self.stacked_jpeg = _jpeg(stacked(composite), 92, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+        self.count += 1
+        for wake, _ in wakes:
             wake()
 
 
-def _jpeg(composite: Composite, quality: int) -> bytes:
-    bgr = cv2.cvtColor(composite.rgb, cv2.COLOR_RGB2BGR)
-    ok, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+def _jpeg(rgb: U8, quality: int, sampling: int = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420) -> bytes:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    ok, jpeg = cv2.imencode(
+        ".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    )
     return jpeg.tobytes() if ok else b""

@@ -57,7 +57,7 @@ class Words:
     def background(self, config: Config) -> str:
         """Return the background of `config` in the page's words."""
         word = config.background
-        picture = self._backgrounds.find(Path(word)) if word not in ("own", "blur", "green") else None
+        picture = self._backgrounds.find(Path(word)) if word not in ("own", "blur", "green", "alpha") else None
         return f"picture:{picture.id}" if picture is not None else word
 
     def _background(self, word: str) -> str:
@@ -66,8 +66,8 @@ class Words:
             if picture is None:
                 raise ConfigError("background", "there is no such picture", "Upload it first")
             return str(picture.path)
-        hint = "Use own, blur, green, #RRGGBB or picture:ID"
-        if word not in ("own", "blur", "green") and not word.startswith("#"):
+        hint = "Use own, blur, green, alpha, #RRGGBB or picture:ID"
+        if word not in ("own", "blur", "green", "alpha") and not word.startswith("#"):
             raise ConfigError("background", f"`{word}` is none", hint)
         try:
             check_backdrop(word)

@@ -260,6 +260,29 @@ def test_space_freezes_after_a_click_and_the_keys_are_listed(run: Live, open_pag
     wait_for(lambda: by(browser, "#keys").get_attribute("open") is None)
 
 
+def test_the_person_alone_for_a_browser_source(run: Live, open_page: Open) -> None:
+    """/clear has opacity: 0 where the background was, 255 on the person and all over the card."""
+    alphas = """const c = document.getElementById("person"), d = c.getContext("2d");
+        return [.1, .8].map(x => d.getImageData(c.width * x, c.height / 2, 1, 1).data[3]);"""
+    with run.client() as client:
+        client.patch("/api/state", json={"background": "alpha"})
+        browser = open_page(f"{run.url}/clear", 640, 480)
+        wait_for(lambda: browser.execute_script("return window.shown") > 3)
+        wait_for(lambda: browser.execute_script(alphas)[0] < 8)
+        assert browser.execute_script(alphas)[1] > 247
+        client.post("/api/privacy", json={"on": True})
+        wait_for(lambda: browser.execute_script(alphas)[0] > 247)  # the card hides all of it
+        client.post("/api/privacy", json={"on": False})
+        wait_for(lambda: browser.execute_script(alphas)[0] < 8)
+        ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert ground == "rgba(0, 0, 0, 0)"
+        browser.get(run.url)
+        ready(browser)
+        wait_for(lambda: by(browser, "#clear-hint").is_displayed())
+        client.patch("/api/state", json={"background": "own"})
+        wait_for(lambda: not by(browser, "#clear-hint").is_displayed())
+
+
 def test_outputs_and_stages_are_told(run: Live, open_page: Open) -> None:
     browser = open_page(run.url)
     ready(browser)

@@ -62,6 +62,23 @@ def test_at_its_own_params_the_puppet_is_the_photo(puppet: Puppet) -> None:
     assert np.abs(v[:N_MESH, :2] - puppet.source.points[:N_MESH, :2]).max() < 0.01
 
 
+@pytest.mark.parametrize("degrees", [(0, 0, 0), (0, 15, 0)])
+def test_the_matte_is_what_two_grounds_tell(puppet: Puppet, degrees: tuple[float, float, float]) -> None:
+    target, own, shown = driven(puppet, degrees), puppet.plate, {}
+    try:
+        for level in (0, 255):
+            puppet.plate = np.full_like(own, level)
+            shown[level] = puppet.warp(target)[0].astype(int)
+    finally:
+        puppet.plate = own
+    puppet.warp(target)
+    alpha = puppet.matte().astype(int)
+    off = np.abs(alpha - (255 - (shown[255] - shown[0]).mean(2)))
+    assert np.percentile(off, 99.5) <= 2
+    assert alpha.max() == 255
+    assert (alpha == 0).mean() > 0.1
+
+
 def test_a_driver_at_rest_draws_the_photo(puppet: Puppet) -> None:
     rest = posed((3, -7, 2), expression=units(jawOpen=0.04, mouthSmile=0.2, browDown=0.4))
     assert np.array_equal(puppet.render(puppet.retarget(rest, rest)), puppet.render(puppet.source.params))

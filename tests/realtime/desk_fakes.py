@@ -49,7 +49,7 @@ class ColourPuppet(FakePuppet):
 
 
 def backdrop(word: str, size: int) -> U8 | None:
-    colours = {"own": None, "blur": (90, 90, 90), "green": (0, 177, 64)}
+    colours = {"own": None, "blur": (90, 90, 90), "green": (0, 177, 64), "alpha": (0, 177, 64)}
     colour = colours.get(word, (200, 0, 200))
     return None if colour is None else np.full((size, size, 3), colour, np.uint8)
 

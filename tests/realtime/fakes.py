@@ -139,6 +139,11 @@ class FakePuppet:
     def set_backdrop(self, plate: U8 | None) -> None:
         self.plate = plate
 
+    def matte(self) -> U8:
+        alpha = np.zeros((self.size[1], self.size[0]), np.uint8)
+        alpha[:, self.size[0] // 3 :] = 255
+        return alpha
+
     def set_generator(self, on: bool) -> None:
         self.generator = on
 

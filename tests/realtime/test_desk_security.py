@@ -44,7 +44,7 @@ def ask(
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "127.0.0.1:1",
                                   "localhost", "", "10.0.0.5:{port}"])  # fmt: skip
-@pytest.mark.parametrize("path", ["/", "/api/state", "/api/preview.jpg", "/openapi.json", "/static/desk.js"])
+@pytest.mark.parametrize("path", ["/", "/clear", "/api/state", "/api/preview.jpg", "/openapi.json", "/static/desk.js"])
 def test_a_foreign_name_that_resolves_here_gets_nothing(run: Live, host: str, path: str) -> None:
     """DNS rebinding: the attacker's name points at 127.0.0.1, so the browser sends its name as Host."""
     status, _, body = ask(run.config.port, "GET", path, Host=host.format(port=run.config.port))
@@ -93,7 +93,7 @@ def test_websocket_under_a_foreign_name_is_refused(run: Live) -> None:
 
 
 def test_every_answer_has_the_headers_and_the_page_no_inline_code(run: Live) -> None:
-    for path in ("/", "/api/state", "/api/nothing", "/static/desk.js", "/api/preview.jpg"):
+    for path in ("/", "/clear", "/api/state", "/api/nothing", "/static/desk.js", "/api/preview.jpg"):
         _, headers, body = ask(run.config.port, "GET", path)
         assert headers["x-content-type-options"] == "nosniff", path
         assert "unsafe" not in headers["content-security-policy"]

@@ -6,8 +6,10 @@ import contextlib
 import errno
 import socket
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -16,14 +18,18 @@ import numpy as np
 import pytest
 from fakes import Said
 
+from realtime.backdrop import GREEN
 from realtime.clock import NS_PER_S, FakeClock
 from realtime.config import Config
+from realtime.curtain import Curtain
 from realtime.errors import OutputError
+from realtime.outputs.alpha import stacked, straight
 from realtime.outputs.base import Stream
 from realtime.outputs.canvas import Canvas
 from realtime.outputs.choose import choose_outputs
 from realtime.outputs.loopback import Fixed, Loopback, find_loopbacks
 from realtime.outputs.null import NullOutput
+from realtime.outputs.staged import Staged
 from realtime.outputs.udp import UdpOutput
 from realtime.outputs.vcam import VcamOutput, _packed
 from realtime.outputs.video import VideoOutput
@@ -381,6 +387,72 @@ def test_canvas_holds_the_whole_picture_and_a_still_surround() -> None:
     assert (first[:, :300] == second[:, :300]).all()
     assert second[:, :300].mean() < 160
     assert canvas.place(first) is first
+
+
+def person(ground: tuple[int, int, int] = (0, 177, 64)) -> Composite:
+    """A skin-coloured square with a soft edge, laid on a ground."""
+    alpha = np.zeros((96, 128), np.uint8)
+    alpha[24:72, 32:96] = 128
+    alpha[28:68, 36:92] = 255
+    a = alpha[..., None] / 255
+    rgb = np.rint(a * np.array([200, 150, 120]) + (1 - a) * np.array(ground)).astype(np.uint8)
+    return Composite(0, 0, rgb, 0, alpha=alpha, ground=ground)
+
+
+def test_a_ground_to_be_keyed_goes_on_to_the_edge_of_the_canvas() -> None:
+    canvas = Canvas(320, 180)
+    out = canvas.place(person().rgb, 0, GREEN)
+    assert (out[:, :30] == GREEN).all()
+    assert (canvas.place(person().rgb)[:, :30] != GREEN).any()  # without one it is the picture's own blur, dimmed
+    alpha = canvas.place_alpha(person().alpha)
+    assert alpha.shape == (180, 320)
+    assert not alpha[:, :30].any()
+    assert alpha[90, 160] == 255
+
+
+def test_straight_colours_know_nothing_of_the_ground() -> None:
+    rgba = straight(person())
+    alpha = rgba[..., 3]
+    assert np.abs(rgba[alpha > 0][:, :3].astype(int) - (200, 150, 120)).max() <= 2
+    assert not rgba[alpha == 0].any()
+    assert (straight(composite(bars()))[..., 3] == 255).all()
+    both = stacked(person())
+    assert both.shape == (192, 128, 3)
+    assert np.array_equal(both[96:, :, 1], alpha)
+
+
+def test_the_card_hides_everything_also_where_the_person_was_clear() -> None:
+    got: list[Composite] = []
+    curtain = Curtain()
+    staged = Staged(SimpleNamespace(send=got.append), (320, 180), curtain)  # type: ignore[arg-type]
+    staged.send(person())
+    curtain.draw(True)
+    staged.send(person())
+    assert got[0].alpha is not None
+    assert got[0].alpha.shape == (180, 320)
+    assert got[1].alpha is None
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4"])
+def test_mov_keeps_opacity_and_the_others_say_that_they_cannot(tmp_path: Path, suffix: str) -> None:
+    said, path = Said(), tmp_path / f"clear{suffix}"
+    output = VideoOutput(path, Config(), said)
+    output.open(Stream(128, 96, Fraction(25), FakeClock(), stamped=True, alpha=True))
+    for seq in range(3):
+        output.send(replace(person(), seq=seq, captured_ns=seq * 40_000_000))
+    output.close(complete=True)
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].codec_context.name == ("prores" if suffix == ".mov" else "h264")
+        frames = list(container.decode(video=0))
+    assert len(frames) == 3
+    rgba = frames[1].to_ndarray(format="rgba").astype(int)
+    if suffix == ".mov":
+        assert np.abs(rgba[..., 3] - person().alpha).max() <= 2
+        assert np.abs(rgba[40:56, 50:80, :3] - (200, 150, 120)).max() <= 6
+        assert "opacity" not in said.text
+    else:
+        assert np.abs(rgba[10, 10, :3] - GREEN).max() <= 6  # to be keyed
+        assert "in .mov keeps it" in said.text
 
 
 @pytest.mark.parametrize(("words", "hint"), [(("null", "null"), "Leave one out"), (("tcp://x:1",), "udp://"),

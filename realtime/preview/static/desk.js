@@ -77,6 +77,7 @@ function show(found) {
   choose(by("size"), state.size === null ? "" : String(state.size));
   choose(by("canvas"), state.canvas ? state.canvas.join("x") : "");
   choose(by("fps-choice"), String(state.fps));
+  by("clear-hint").hidden = state.background !== "alpha";
   showBackgrounds();
   showSources();
   showOutputs();
@@ -124,7 +125,7 @@ function prepare(source) {
 }
 
 function showBackgrounds() {
-  const fixed = [["own", "Photo's own"], ["blur", "Blur"], ["green", "Green"]];
+  const fixed = [["own", "Photo's own"], ["blur", "Blur"], ["green", "Green"], ["alpha", "Clear"]];
   const colour = state.background.startsWith("#");
   if (colour) by("colour").value = state.background.toLowerCase();
   fill(by("backgrounds"), [state.backgrounds, state.background], () => {
