@@ -7,7 +7,6 @@ renders from the source photo, so nothing that fails in here can put a driver fr
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -38,6 +37,7 @@ from realtime.meter import Meter, Stopwatch
 from realtime.notices import Notice, Notices, Once
 from realtime.presence import Presence
 from realtime.protocols.frames import mirrored
+from realtime.smoothing import Smoothing
 from realtime.stages import Finish, Stages
 from realtime.tap import Tap
 from realtime.types import U8, Composite, DriverMotion, Frame, Motion, Tracked
@@ -73,7 +73,7 @@ class Performer:
         self._tap = tap or Tap()
         self._lookahead, self._smoothing_ms, self._mirror = config.lookahead, config.smoothing, config.mirror
         self._lost, self._frozen, self._look = config.lost, False, 0
-        self._smooth: tuple[int, FaceParams] | None = None  # time and params shown last, source's
+        self._smooth = Smoothing(stages.blend)
         self._presence = self._new_presence()
         self._lost_limit_ns = int(config.recalibrate_after_s * NS_PER_S)
         self._forget_in_track = threading.Event()
@@ -139,7 +139,7 @@ class Performer:
                     puppet.set_backdrop(plate)
                     self._stages, self._background = replace(self._stages, puppet=puppet), word
                     self._good_alpha = None
-                    self._good, self._look, self._smooth = rest, look, None
+                    self._good, self._look, self._smooth = rest, look, Smoothing(self._stages.blend)
                     self._presence = self._new_presence()  # params of one source mean nothing to another
 
     def _new_presence(self) -> Presence:
@@ -215,7 +215,7 @@ class Performer:
             return Draft(made, -1, None)
         params = self._presence.step(captured_ns, live, lambda: self._idle(captured_ns, lost))
         if self._live_pace:
-            params = self._smoothed(params, captured_ns)
+            params = self._smooth.step(params, captured_ns, self._smoothing_ms)
         watch.lap("predict")
         driven = live is not None
         self._meter.count("idle", not driven)
@@ -270,17 +270,6 @@ class Performer:
         neutral = calibration.neutral
         live = None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
         return live, DriverMotion(params, neutral)
-
-    def _smoothed(self, params: FaceParams, t_ns: int) -> FaceParams:
-        """Return the params after the first-order low-pass that the user asked for on top of the predictor's."""
-        before, self._smooth = self._smooth, (t_ns, params)
-        if self._smoothing_ms <= 0.0 or before is None:
-            return params
-        passed_ms = (t_ns - before[0]) / NS_PER_MS
-        weight = 1.0 - math.exp(-max(passed_ms, 0.0) / self._smoothing_ms)
-        smooth = self._stages.blend(before[1], params, weight)
-        self._smooth = (t_ns, smooth)
-        return smooth
 
     def _idle(self, t_ns: int, lost: bool) -> FaceParams:
         """Return the source's params while no driver moves it: the idle motion, or what was shown last."""
