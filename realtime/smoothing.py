@@ -1,4 +1,4 @@
-"""The smoothing that a user asks for on top of the predictor's: a first-order low-pass, which lags by its time constant."""
+"""The smoothing that a user asks for on top of the predictor's: a low-pass of first order, which lags by its time."""
 
 from __future__ import annotations
 
