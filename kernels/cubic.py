@@ -1,6 +1,7 @@
 """The four-lane step of `paste.lay_over`: a cubic sample of premultiplied colour and cover, laid over one pixel.
 
-Written for LLVM by hand (`kernels/lanes.py`) because Numba takes the four channels one by one; the plain twin rounds alike.
+Written for LLVM by hand (`kernels/lanes.py`) because Numba takes the four channels one by one; the plain
+twin rounds alike.
 """
 
 from __future__ import annotations

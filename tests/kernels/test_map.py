@@ -338,7 +338,8 @@ def test_the_same_tests_pass_without_the_jit() -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/kernels/test_map.py",
-         "tests/kernels/test_flat.py", "tests/kernels/test_fused.py", "tests/kernels/test_paste.py", "-k", f"({chosen}) and not huge"],
+         "tests/kernels/test_flat.py", "tests/kernels/test_fused.py", "tests/kernels/test_paste.py",
+         "-k", f"({chosen}) and not huge"],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:]
