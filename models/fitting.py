@@ -48,11 +48,11 @@ class Camera:
 
     def project(self, vertices: F32 | F64, params: FaceParams) -> F32:
         """Head-frame mm (N, 3) to image (N, 3): px, px, nearness in px (larger is nearer, as the kernels want it)."""
-        k = self.focal_px / params.translation[2]
+        k = np.float32(self.focal_px / params.translation[2])
         v = vertices @ rotation.matrix(params.rotation).T.astype(np.float32)
         out = np.empty((len(v), 3), np.float32)
-        out[:, :2] = (v[:, :2] + params.translation[:2].astype(np.float32)) * np.float32(k) + self.centre
-        out[:, 2] = v[:, 2] * np.float32(-k)
+        out[:, :2] = (v[:, :2] + params.translation[:2].astype(np.float32)) * k + self.centre
+        np.multiply(v[:, 2], -k, out=out[:, 2])
         return out
 
     def unproject(self, points: F32 | F64, params: FaceParams) -> F64:

@@ -5,6 +5,8 @@ Formulas: J. Sola, "Quaternion kinematics for the error-state Kalman filter", 20
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from models.face import F64
@@ -17,8 +19,8 @@ def identity() -> F64:
 
 def multiply(a: F64, b: F64) -> F64:
     """Compose two rotations: first `b`, then `a`; (4,) wxyz each."""
-    aw, ax, ay, az = a
-    bw, bx, by, bz = b
+    aw, ax, ay, az = a.tolist()  # plain floats: NumPy's own take several times as long, and this runs often
+    bw, bx, by, bz = b.tolist()
     return np.array([
         aw * bw - ax * bx - ay * by - az * bz,
         aw * bx + ax * bw + ay * bz - az * by,
@@ -54,7 +56,7 @@ def log(q: F64) -> F64:
 
 def matrix(q: F64) -> F64:
     """Quaternion to rotation matrix, (3, 3)."""
-    w, x, y, z = q / np.sqrt(q @ q)
+    w, x, y, z = (q / math.sqrt(q @ q)).tolist()
     return np.array([
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
