@@ -117,7 +117,7 @@ class Vertices(Bench):
         points = self.rest.camera.project(self.puppet.head(params), params)
         points[:, 2] *= -1  # landmarks count depth away from the camera
         scores = self._nets.scores(points)
-        lids.write_units(scores, lids.openness(points) / self.rest.lid_gap)
+        lids.write_units(scores, lids.seen_ratio(lids.openness(points), self.rest.lid_gap, scores))
         return self._fitter.fit(points, self.rest.camera, self.rest.head, scores, iterations=8)
 
 

@@ -164,7 +164,7 @@ def pair_residuals(files: list[Path], most: int, nets: FaceNetworks) -> list[flo
         head, rest, open_gap = identified(fitter, a[0].points, a[1], a[0].scores)
         del rest
         scores = b[0].scores.copy()
-        lids.write_units(scores, lids.openness(b[0].points) / open_gap)
+        lids.write_units(scores, lids.seen_ratio(lids.openness(b[0].points), open_gap, scores))
         params = fitter.fit(b[0].points, b[1], head, scores, iterations=6)
         out.append(residual_percent(fitter, head, params, b[0].points, b[1]))
     return out
@@ -187,7 +187,7 @@ def identified(fitter: Fitter, points: F32, camera: Camera, scores: F32) -> tupl
     scores = scores.copy()
     gaps = lids.openness(points)
     open_gap = lids.open_reference(gaps, scores)
-    lids.write_units(scores, gaps / open_gap)
+    lids.write_units(scores, lids.seen_ratio(gaps, open_gap, scores))
     head, params = fitter.identify(points, camera, scores)
     return head, params, open_gap
 

@@ -58,6 +58,22 @@ def wide_limit(gap: F64, own: F64) -> F64:
     return np.asarray(np.minimum(gap, free) + room * np.tanh(over / room))
 
 
+def seen_ratio(gaps: F64, reference: F64, scores: Any) -> F64:
+    """Gap over the open reference (2,), shut where the blink scores say so too.
+
+    Shut lids keep a measured gap of 0.08 to 0.32 of the open one, from person to person; half-open ones may have 0.3 as
+    well. Below half, the scores (52,) decide: from 0.5 to 0.65 they carry the rest of the way.
+    """
+    r = np.asarray(gaps, np.float64) / reference
+    sure = _step((np.array([float(scores[i]) for i in BLINK]) - 0.5) / 0.15) * _step((0.5 - r) / 0.15)
+    return np.minimum(r, r + (SHUT_RATIO - r) * sure)
+
+
+def _step(x: F64) -> F64:
+    t = np.clip(x, 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
 def write_units(units: Any, ratio: F64) -> None:
     """Write eyeBlink and eyeWide of both eyes into a row of units, from gap ratios (2,) left, right."""
     c = closure(ratio)

@@ -91,7 +91,7 @@ def analyse(
     scores = face.scores.copy()
     gaps = lids.openness(face.points)
     gap = lids.open_reference(gaps, scores)
-    lids.write_units(scores, gaps / gap)
+    lids.write_units(scores, lids.seen_ratio(gaps, gap, scores))
     head, params = fitter.identify(face.points, camera, scores)
     matte = alpha if alpha is not None and float(alpha.min()) < 0.5 else person_matte(rgb, face.points)
     plate = background_plate(rgb, matte)

@@ -62,10 +62,10 @@ class FaceTracker:
         scores = face.scores.copy()
         if self._head is None:
             self._open = lids.open_reference(gaps, scores)
-            lids.write_units(scores, gaps / self._open)
+            lids.write_units(scores, lids.seen_ratio(gaps, self._open, scores))
             self._head, params = self._fitter.identify(face.points, camera, scores)
         else:
-            lids.write_units(scores, gaps / self._open)
+            lids.write_units(scores, lids.seen_ratio(gaps, self._open, scores))
             steps = 2 if self._last is not None else 5
             params = self._fitter.fit(face.points, camera, self._head, scores, self._last, steps)
         self._last = params

@@ -86,14 +86,14 @@ class Maker:
         s = scores.astype(np.float32).copy()
         gaps = lids.openness(points)
         gap = lids.open_reference(gaps, s)
-        lids.write_units(s, gaps / gap)
+        lids.write_units(s, lids.seen_ratio(gaps, gap, s))
         head, params = self.fitter.identify(points, camera, s)
         return SourceFace(rgb, points, head, params, gap, np.ones(rgb.shape[:2], np.float32), rgb)
 
     def drive(self, puppet: Puppet, points: np.ndarray, scores: np.ndarray) -> FaceParams:
         """Params that make the puppet do what other landmarks of the same person do."""
         s, src = scores.astype(np.float32).copy(), puppet.source
-        lids.write_units(s, lids.openness(points) / src.lid_gap)
+        lids.write_units(s, lids.seen_ratio(lids.openness(points), src.lid_gap, s))
         p = self.fitter.fit(points, src.camera, src.head, s, None, 6)
         return puppet.retarget(p, src.params)
 

@@ -95,3 +95,22 @@ def test_a_widening_eye_is_eased_and_an_eye_as_in_its_photo_is_not() -> None:
     assert wide[1] < lids.WIDE_GROWTH * own[1]
     steps = [lids.wide_limit(k * own, own) for k in np.linspace(0.9, 1.6, 50)]
     assert (np.diff(steps, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "score", "closed"), [(0.25, 0.75, 1.0), (0.25, 0.45, 0.852), (0.7, 0.9, 0.341), (1.0, 0.0, 0.0)]
+)
+def test_a_small_gap_is_shut_only_when_the_scores_say_so(ratio: float, score: float, closed: float) -> None:
+    scores = np.zeros(52, np.float32)
+    scores[list(lids.BLINK)] = score
+    reference = np.array([0.27, 0.30])
+    got = lids.closure(lids.seen_ratio(ratio * reference, reference, scores))
+    assert got == pytest.approx([closed, closed], abs=2e-3)
+
+
+def test_one_eye_may_be_shut_alone() -> None:
+    scores = np.zeros(52, np.float32)
+    scores[lids.BLINK[0]] = 0.8
+    got = lids.seen_ratio(np.array([0.08, 0.08]), np.array([0.3, 0.3]), scores)
+    assert got[0] == pytest.approx(lids.SHUT_RATIO)
+    assert got[1] == pytest.approx(0.08 / 0.3)
