@@ -16,6 +16,7 @@ from models.face import F32, F64, I32, U8, FaceParams
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
 from models.resting import settle
+from models.rim import Rim, build_rim, rim_shift
 from models.shell import Shell, build_shell, pose_shell
 from models.source import SourceFace
 from models.transfer import Gains
@@ -33,7 +34,9 @@ class Sheet:
     atlas: F32  # (Ha, Wa, 4) colour premultiplied by alpha 0..255, alpha 0..1
     atlas_xy: F32  # (V, 2) px in the atlas
     triangles: I32  # (T, 3)
+    fine: int  # atlas px in a px of the picture
     shell: Shell
+    rim: Rim
     patches: tuple[Patch, ...]  # left eye, right eye, mouth
 
 
@@ -56,7 +59,7 @@ class Puppet:
         h, w = source.image.shape[:2]
         self._depth: F32 = np.empty((h, w), np.float32)
         self._edges = visible_edges(self._sheet)
-        self._posed: F32 | None = None  # vertices (V, 3) of the picture warped last
+        self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
 
     @property
@@ -104,21 +107,24 @@ class Puppet:
         """Map the source to a pose without the generator: the picture (H, W, 3) and the vertices (V, 3)."""
         v, s = self.vertices(params), self._sheet
         frame = np.empty_like(self.source.image) if out is None else out
-        render_composite(v, s.atlas_xy, s.triangles, s.atlas, self.plate, frame, depth=self._depth,
+        xy = s.atlas_xy.copy()
+        larger = float(self.source.params.translation[2] / params.translation[2])
+        xy[s.rim.ids] += np.float32(s.fine) * rim_shift(s.rim, v, larger)
+        render_composite(v, xy, s.triangles, s.atlas, self.plate, frame, depth=self._depth,
                          threads=self._threads)  # fmt: skip
         smooth_edges(self._edges, v, s.triangles, self._depth, frame)
-        self._posed = v
+        self._posed = v, xy
         return frame, v
 
     def matte(self) -> U8:
         """Return the person's opacity 0..255 (H, W) in the picture warped last; the generator paints inside it."""
-        s, v = self._sheet, self._posed
-        assert v is not None, "nothing was warped yet"
+        assert self._posed is not None, "nothing was warped yet"
+        s, (v, xy) = self._sheet, self._posed
         if self._veil is None:
             self._veil = np.zeros_like(s.atlas)
             self._veil[..., 3] = s.atlas[..., 3]
         clear = np.full_like(self.source.image, 255)
-        render_composite(v, s.atlas_xy, s.triangles, self._veil, clear, clear, threads=self._threads)
+        render_composite(v, xy, s.triangles, self._veil, clear, clear, threads=self._threads)
         smooth_edges(self._edges, v, s.triangles, self._depth, clear)
         return np.asarray(255 - clear[..., 0], np.uint8)
 
@@ -182,7 +188,9 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
         tri.append(p.triangles + base)
         base += len(p.texture_xy)
         y += ph + 2
-    return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), shell, patches)
+    iod = float(np.linalg.norm(source.points[33, :2] - source.points[263, :2]))
+    return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), fine, shell,
+                 build_rim(source.points, solid, iod), patches)  # fmt: skip
 
 
 def visible_edges(sheet: Sheet) -> EdgeTable:

@@ -21,6 +21,7 @@ PIVOT_MM = np.array([0.0, 95.0, 75.0])  # where the skull turns on the neck, hea
 SPACING_IOD = 0.17
 OUTLINE_REACH_IOD = 0.45  # how far the jaw's own motion reaches into hair and neck
 SKULL_MM = np.array([0.0, -15.0, 90.0])  # middle of the skull, head frame: hair turns about it (docs/decisions/0005)
+BEHIND_MM = 150.0  # no hair that one photo shows beside the face comes before the face by a turn
 _EDGE_PIN_IOD = 0.8
 _THIN_IOD = (0.01, 0.12)  # so much beside the face is a soft rim; so much is hair or an ear
 
@@ -133,7 +134,7 @@ def pose_shell(
         move[:, axis] = np.where(m > 0, m * shell.pin[:, low], m * shell.pin[:, high])
     out = np.empty((len(shell.points), 3), np.float32)
     out[:, :2] = shell.points + move
-    out[:, 2] = full[:, 2]
+    out[:, 2] = full[:, 2] - BEHIND_MM * camera.focal_px / target.translation[2]
     return out
 
 
