@@ -98,9 +98,9 @@ def test_freeze_holds_and_privacy_hides(run: Live, client: httpx.Client) -> None
     wait_for(lambda: (held - middle(run)).min() > 40)
     client.patch("/api/state", json={"gains": {"jaw": 1.0}})
     assert client.post("/api/privacy").json()["privacy"] is True
-    wait_for(lambda: middle(run).max() < 60, 1.0)
+    wait_for(lambda: middle(run).max() < 60)
     assert client.post("/api/privacy").json()["privacy"] is False
-    wait_for(lambda: middle(run).max() > 100, 1.0)
+    wait_for(lambda: middle(run).max() > 100)
 
 
 def test_calibrate_reaches_the_tracker(run: Live, client: httpx.Client) -> None:
@@ -148,13 +148,12 @@ def test_slow_viewer_gets_fewer_pictures_and_holds_nobody_up(run: Live, client: 
           connect(f"ws://127.0.0.1:{run.config.port}/api/preview") as eager):  # fmt: skip
         lazy.send("next")
         assert lazy.recv(5)[:2] == b"\xff\xd8"
-        before, got, start = client.get("/api/figures").json(), 0, time.monotonic()
-        while time.monotonic() < start + 1.5:
+        before = client.get("/api/figures").json()
+        for _ in range(30):  # the lazy one has asked for one picture and looks at no other
             eager.send("next")
-            got += len(eager.recv(5)) > 100
+            assert len(eager.recv(20)) > 100
         after = client.get("/api/figures").json()
-    assert got > 12  # of 45; the machine may be busy
-    assert after["frames_out"] - before["frames_out"] > 30
+    assert after["frames_out"] - before["frames_out"] >= 28
     assert after["viewers"] in (1, 2)
     wait_for(lambda: client.get("/api/figures").json()["viewers"] == 0)
 

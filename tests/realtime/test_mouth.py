@@ -143,9 +143,9 @@ def test_listening_is_cheap_and_survives_a_pause(tmp_path: Path) -> None:
 
     mouth = mouth_of_file(speech(tmp_path / "s.wav"))
     mouth.listen(0)
-    start = time.perf_counter()
+    start = time.thread_time()
     for i in range(60):
         mouth.listen(i * 33 * NS_PER_MS)
-    assert (time.perf_counter() - start) / 60 < 0.01  # a few hops each; well below a millisecond on a quiet machine
+    assert (time.thread_time() - start) / 60 < 0.01  # a few hops each; well below a millisecond
     mouth.listen(100 * NS_PER_S)  # long after the end
     assert mouth.speak(params()).expression[JAW] < 0.02

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clock_beside import Beside
 from fakes import (
     Collector,
     FakeCalibration,
@@ -62,14 +64,22 @@ def test_live_sends_every_frame_on_time_and_reports(tmp_path: Path) -> None:
     out, clock = Collector(), MonotonicClock()
     report_file, trace_file = tmp_path / "report.json", tmp_path / "trace.json"
     config = Config(fps=30, neutral="first", report=str(report_file), trace=str(trace_file))
-    run(config, driver=FakeDriver(greys(45), fps=30), outputs=[out], clock=clock, assemble=assembler(fake_stages()))
+    with Beside() as beside:
+        run(config, driver=FakeDriver(greys(45), fps=30), outputs=[out], clock=clock, assemble=assembler(fake_stages()))
     report = json.loads(report_file.read_text())
     # Bounds for a machine that does other work too; benchmarks/latency.py measures the real figures.
     assert report["frames_in"] == 45
-    assert report["frames_out"] >= 42
-    assert report["dropped"] <= 12
+    assert report["frames_out"] == len(out.sent)
     assert report["tracked"] + report["dropped"] >= 45
-    assert 0 < report["latency_ms"]["p50"] < 60
+    assert report["latency_ms"]["p50"] > 0
+    sent = report["sent"]["collector"]
+    assert sent["pictures"] == len(out.sent)
+    assert sent["longest_gap_ms"] > 0
+    if beside.steady:
+        assert sent["longest_gap_ms"] == pytest.approx(np.diff(out.sent_ns).max() / 1e6, abs=10)
+        assert report["frames_out"] >= 42
+        assert report["dropped"] <= 12
+        assert report["latency_ms"]["p50"] < 60
     assert set(report["stages_ms"]) == set(STAGES)
     assert report["device"] == {"asked": "auto", "got": "cpu"}
     assert report["machine"]["cores"] >= 1
@@ -83,11 +93,13 @@ def test_live_sends_every_frame_on_time_and_reports(tmp_path: Path) -> None:
 
 def test_slow_compute_drops_the_oldest_and_counts_it() -> None:
     out = Collector()
-    report = run(Config(fps=30, neutral="first"), driver=FakeDriver(greys(60), fps=60), outputs=[out],
-                 assemble=assembler(fake_stages(FakeTracker(delay_s=0.05))))  # fmt: skip
+    with Beside() as beside:
+        report = run(Config(fps=30, neutral="first"), driver=FakeDriver(greys(60), fps=60), outputs=[out],
+                     assemble=assembler(fake_stages(FakeTracker(delay_s=0.05))))  # fmt: skip
     assert report["dropped"] > 20
     assert report["tracked"] + report["dropped"] >= 60 - 1
-    assert report["latency_ms"]["p95"] < 400  # a queue that drains in order would have built up a second
+    if beside.steady:
+        assert report["latency_ms"]["p95"] < 400  # a queue that drains in order would have built up a second
 
 
 def test_machine_that_cannot_keep_up_is_told_what_to_try() -> None:
@@ -150,11 +162,19 @@ def test_stop_ends_an_endless_run_and_reports() -> None:
     import itertools
     import threading
 
-    engine = Engine(Config(neutral="first"), driver=itertools.cycle(greys(5)), outputs=[Collector()],
+    out = Collector()
+    engine = Engine(Config(neutral="first", seconds=60), driver=itertools.cycle(greys(5)), outputs=[out],
                     assemble=assembler(fake_stages()))  # fmt: skip
-    threading.Timer(0.4, engine.stop).start()
+
+    def stop_once_it_runs() -> None:
+        while not out.sent:
+            time.sleep(0.01)
+        engine.stop()
+
+    threading.Thread(target=stop_once_it_runs, daemon=True).start()
     report = engine.run()
-    assert 0 < report["frames_out"] < 60
+    assert 0 < report["frames_out"] == len(out.sent)
+    assert report["seconds"] < 50
 
 
 def test_recalibrate_key_reaches_tracker_and_calibration() -> None:
