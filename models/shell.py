@@ -188,8 +188,10 @@ def _rounded(head: F32, r_s: F64, r_t: F64) -> F32:
     Where a ball ends in the picture, a turn brings other points of it into that place: its outline rolls, no more.
     """
     flat = (r_t @ r_s.T)[:2, :2]
-    u, _, vt = np.linalg.svd(flat)
-    round_ = u @ np.diag([1.0, np.linalg.det(u @ vt)]) @ vt
+    # the rotation nearest to it (polar decomposition of a 2x2 matrix in closed form)
+    c, sn = flat[0, 0] + flat[1, 1], flat[1, 0] - flat[0, 1]
+    n = max(float(np.hypot(c, sn)), 1e-9)
+    round_ = np.array([[c, -sn], [sn, c]]) / n
     return np.asarray((head - SKULL_MM) @ r_s[:2].T @ (round_ - flat).T, np.float32)
 
 
