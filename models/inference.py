@@ -9,6 +9,7 @@ measured to be faster, any CPU by ONNX Runtime.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def _gpu(why: list[str]) -> list[str]:
 def _fastest(path: Path, device: str, threads: int, precision: str, why: str,
              clock: Callable[[], int] | None) -> OpenVinoNetwork:  # fmt: skip
     """Take bfloat16 where the CPU has it and is faster at it: some with avx512_bf16 are, some are not."""
-    import openvino as ov
+    ov = _openvino()
 
     able = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not able:
@@ -108,11 +109,17 @@ def _fastest(path: Path, device: str, threads: int, precision: str, why: str,
     return both[int(best[1] < _WORTH * best[0])]
 
 
+def _openvino() -> Any:
+    """Import OpenVINO without its usage reports: they call home, and the fork that sends them can hang a start."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
+
+
 class OpenVinoNetwork:
     """A network on OpenVINO's CPU plugin, in float32 or bfloat16."""
 
     def __init__(self, path: Path, asked: str, threads: int, why: str = "", precision: str = "f32") -> None:
-        import openvino as ov
+        ov = _openvino()
 
         core = ov.Core()
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
