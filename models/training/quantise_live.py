@@ -81,7 +81,7 @@ def whole(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def quantise(file: Path, rows: list[Crops], branch: Network, out: Path) -> None:
+def quantise(file: Path, rows: list[Crops], branch: Network, out: Path, kinds: tuple[str, ...]) -> None:
     """Write the int8 form of a network: all convolutions but the first and the last, a scale for each channel."""
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
@@ -90,7 +90,7 @@ def quantise(file: Path, rows: list[Crops], branch: Network, out: Path) -> None:
         convolutions = [n.name for n in model.graph.node if n.op_type == "Conv"]
         quantize_static(plain, out, Inputs(rows, branch), quant_format=QuantFormat.QDQ, per_channel=True,
                         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-                        calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=["Conv", "Add", "LeakyRelu"],
+                        calibrate_method=CalibrationMethod.MinMax, op_types_to_quantize=list(kinds),
                         nodes_to_exclude=[convolutions[0], convolutions[-1]])  # fmt: skip
 
 
@@ -150,6 +150,7 @@ def main() -> None:
     ap.add_argument("--data", type=Path, default=DATA)
     ap.add_argument("--calibrate", type=int, default=120, help="crops to calibrate on")
     ap.add_argument("--judge", type=int, default=120, help="held-out crops to judge on")
+    ap.add_argument("--everything", action="store_true", help="sums and activations too, not convolutions alone")
     ap.add_argument("--no-timing", action="store_true")
     ap.add_argument("--keep", action="store_true", help="judge the int8 file that is there")
     a = ap.parse_args()
@@ -159,10 +160,11 @@ def main() -> None:
     branch = open_network(a.data / f"generator_{a.kind}_source.onnx", "cpu", 1, precision="f32")
     if not (a.keep and int8.exists()):
         rows = list(crops(sorted(a.shards.glob("train_*.npz")), a.kind, a.calibrate))
-        quantise(file, rows, branch, int8)
+        quantise(file, rows, branch, int8, ("Conv", "Add", "LeakyRelu") if a.everything else ("Conv",))
     networks = {f"{r} {p}": open_network(f, "cpu", 1, r, p) for r, p, f in (
         ("openvino", "f32", file), ("openvino", "bf16", file), ("onnxruntime", "f32", file))}  # fmt: skip
     networks |= {f"{r} int8": open_network(int8, "cpu", 1, r, "f32") for r in ("openvino", "onnxruntime")}
+    networks["openvino int8, rest bf16"] = open_network(int8, "cpu", 1, "openvino", "bf16")
     held = list(crops(sorted(a.shards.glob("val_*.npz")), a.kind, a.judge))
     report: dict[str, object] = {"crops": len(held), "quality": judge(networks, branch, held, "openvino f32")}
     if not a.no_timing:
