@@ -2,8 +2,9 @@
 
 A square stands still around the photo's face. The network sees it at 128 x 128: the photo, the sparse render at the
 photo's pose, the sparse render at the target's; it answers with premultiplied colour and mask, so that the finished
-crop is photo * (1 - mask) + colour. That is laid into the frame at the frame's own resolution. The photo's part of
-the network runs once a photo. The engine is made for `live` (`models/generator.py`); this is what it is compared with.
+crop is photo * (1 - mask) + colour. That is laid over the photo at the photo's own resolution; outside the square the
+photo stands still, as in the paper. The photo's part of the network runs once a photo. The engine is made for `live`
+(`models/generator.py`); this is what it is compared with.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from kernels import map_texture, paste
 from kernels.texture import render_flat, vertex_colours
 from models.face import F32, F64, U8
-from models.generator_crop import cut, face_axes, to_picture
+from models.generator_crop import cut, face_axes
 from models.inference import open_network
 from models.morphable import N_MESH, load_morphable
 
@@ -27,7 +27,7 @@ DATA = Path(__file__).parent / "data"
 PIXELS = 128  # of the network's pictures
 SIDE_IOD = 3.2  # side of the square in the photo, inter-ocular distances: the head, its hair and room to turn
 RAISED_IOD = 0.2  # from the middle of the face mesh up to the square's centre, for the hair
-_RIM = 0.10  # share of the square's side over which its border fades into the frame
+_RIM = 0.10  # share of the square's side over which the network's mask fades out towards its border
 MIN_IOD_PX = 12.0
 
 
@@ -55,7 +55,7 @@ class Published:
         return asdict(self._net.choice)
 
     def set_source(self, source_rgb: U8, source_points: F32) -> None:
-        """Encode another photo: source_rgb (H, W, 3), source_points (478, 3) px, z smaller nearer."""
+        """Encode another photo: source_rgb (H, W, 3), kept; source_points (478, 3) px, z smaller nearer."""
         self._rest = np.asarray(source_points[:N_MESH] * np.array([1, 1, -1], np.float32), np.float32)
         self._matrix = square(source_points)
         self._paste = self._matrix.astype(np.float64)
@@ -68,10 +68,10 @@ class Published:
         for name, array in self._net.inputs.items():
             if name != "render":
                 array[...] = self._source.outputs[name]
-        self._still = _Still(source_rgb, self._matrix)
+        self._photo = source_rgb
 
     def paint(self, frame: U8, target: F32) -> None:
-        """Finish a warped frame in place: its square becomes the network's, the rest stays.
+        """Replace a warped frame, in place, by the photo with the network's face in its square.
 
         frame (H, W, 3) uint8 of the photo's size; target (468 or more, 3) float32 vertices of the face in it, px,
         larger z nearer. A face that is too small or not finite is left as it is.
@@ -82,7 +82,7 @@ class Published:
         to_square(points, self._matrix, self._vertices)
         render_flat(self._vertices, self._colours, self._triangles, self._net.inputs["render"][0], threads=1)
         self._net.run()
-        self._still.lay_into(frame)
+        np.copyto(frame, self._photo)
         paste.lay_over(frame, self._net.outputs["painted"][0], self._paste)
 
 
@@ -108,30 +108,6 @@ def fade(distance: F32, pixels: float) -> F32:
     """Weight 0..1 of px at a distance from the middle of a square of `pixels`: 1 inside, 0 on its border, smooth."""
     t = np.clip((pixels / 2 - 1.5 * pixels / PIXELS - distance) / (_RIM * pixels), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
-
-
-class _Still:
-    """The photo within the square, fading into the frame towards its border."""
-
-    def __init__(self, photo: U8, matrix: F32) -> None:
-        corners = to_picture(PIXELS, matrix)
-        h, w = photo.shape[:2]
-        x0, y0 = np.maximum(np.ceil(corners[0]), 0).astype(int)
-        x1, y1 = np.minimum(np.floor(corners[2]) + 1, (w, h)).astype(int)
-        self._at = np.s_[y0 : max(y0, y1), x0 : max(x0, x1)]
-        self._photo = np.ascontiguousarray(photo[self._at])
-        centre, side = corners.mean(0), float(corners[2, 0] - corners[0, 0])
-        across, down = (fade(np.abs(np.arange(a, b, dtype=np.float32) - c), side)
-                        for a, b, c in ((x0, max(x0, x1), centre[0]), (y0, max(y0, y1), centre[1])))  # fmt: skip
-        self._own = np.ascontiguousarray(down[:, None] * across)
-        self._rest = 1 - self._own
-        self._mixed = np.empty_like(self._photo)
-
-    def lay_into(self, frame: U8) -> None:
-        """Lay the photo into a frame of its size."""
-        if self._photo.size:
-            cv2.blendLinear(frame[self._at], self._photo, self._rest, self._own, self._mixed)
-            frame[self._at] = self._mixed
 
 
 __all__ = ["DATA", "Published", "fade", "square", "to_square"]

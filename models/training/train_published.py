@@ -179,6 +179,19 @@ class Trainer:
         values = {"l1": 127.5 * l1, "mask": cover, "identity": who, "gap": gap, "slope": slope}
         return {k: float(v.detach()) for k, v in values.items()}
 
+    @torch.no_grad()
+    def settle(self, photos: Photos, batches: int = 12) -> None:
+        """Take the statistics of the batch norms anew for the weights that are in: the steps' own lag behind a mean."""
+        norms = [m for m in self.net.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+        for m in norms:
+            m.reset_running_stats()
+            m.momentum = None  # plain average
+        rng = np.random.default_rng(0)
+        for _ in range(batches):
+            self.run(augment(photos.draw(rng, 4, 2), rng))
+        for m in norms:
+            m.momentum = 0.1
+
     def swap(self) -> None:
         """Exchange the weights and their running mean; call it in pairs."""
         with torch.no_grad():
@@ -211,14 +224,15 @@ def validate(t: Trainer, photos: Photos, sheet: Path | None = None) -> dict[str,
     return dict(zip(("net", "still", "face_net", "face_still"), np.mean(errors, 0).tolist(), strict=True))
 
 
-def checkpoint(t: Trainer, val: Photos) -> None:
+def checkpoint(t: Trainer, train: Photos, val: Photos) -> None:
     """Save, judge the running mean of the weights, add a line to the curve."""
+    t.swap()
+    t.settle(train)  # what is exported is the mean with these statistics
+    r = validate(t, val, t.out / "sheet.png") if val.shards else {}
+    t.swap()
     t.save()
-    if not val.shards:
+    if not r:
         return
-    t.swap()
-    r = validate(t, val, t.out / "sheet.png")
-    t.swap()
     new = not (t.out / "curve.csv").exists()
     with (t.out / "curve.csv").open("a", newline="") as f:
         w = csv.writer(f)
@@ -259,10 +273,10 @@ def main() -> None:
             sums = {}
         if time.process_time() - saved > a.save_every:
             t.spent += time.process_time() - saved
-            checkpoint(t, val)
+            checkpoint(t, train, val)
             saved = time.process_time()
     t.spent += time.process_time() - saved
-    checkpoint(t, val)
+    checkpoint(t, train, val)
 
 
 if __name__ == "__main__":
