@@ -1,0 +1,48 @@
+"""`--generator published`: chosen on the command line, kept by the control page, opened by the assembly."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import models.generator
+import models.published
+from realtime import assembly
+from realtime.cli import parse
+from realtime.config import Config
+from realtime.errors import ConfigError
+from realtime.preview.words import Words
+
+
+def test_the_command_line_takes_it() -> None:
+    assert parse(["--generator", "published"]).generator == "published"
+    with pytest.raises(ConfigError, match="--generator"):
+        parse(["--generator", "theirs"])
+
+
+def test_it_brings_the_photos_own_background() -> None:
+    with pytest.raises(ConfigError, match="own background"):
+        Config(generator="published", background="blur")
+
+
+def test_the_pages_switch_turns_it_off_and_leaves_it_what_it_is() -> None:
+    words = Words(SimpleNamespace(find=lambda _: None), set())  # type: ignore[arg-type]
+    assert words.apply(Config(generator="published"), {"generator": False}).generator == "off"
+    assert words.apply(Config(generator="published"), {"generator": True}).generator == "published"
+    assert words.apply(Config(generator="off"), {"generator": True}).generator == "live"
+
+
+@pytest.mark.parametrize("kind", ["live", "published"])
+def test_the_assembly_opens_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    def made(name: str) -> Any:
+        report = {"device": "cuda", "runtime": "onnxruntime", "provider": "tensorrt", "precision": "f16"}
+        return lambda *_, **__: SimpleNamespace(name=name, report=report)
+
+    monkeypatch.setattr(models.generator, "Generator", made("live"))
+    monkeypatch.setattr(models.published, "Published", made("published"))
+    prepared: Any = SimpleNamespace(image=None, points=None)
+    generator, device = assembly._generator(Config(generator=kind), prepared, lambda _: None)  # type: ignore[arg-type]
+    assert generator.name == kind
+    assert device == "cuda (onnxruntime tensorrt f16)"
