@@ -32,12 +32,13 @@ def main() -> None:
     ap.add_argument("--out", type=Path, required=True)
     ap.add_argument("--height", type=int, default=300)
     ap.add_argument("--size", type=int, default=512)
+    ap.add_argument("--precision", choices=("f32", "bf16"), default="f32")
     a = ap.parse_args()
     source = prepare_source(default_portrait(), a.size)
     makers: dict[str, Any] = {"warp": None, "live": Generator, "published": Published}
     rows = []
     for name, make in makers.items():
-        painter = None if make is None else make(source.image, source.points, "cpu", 1, precision="f32")
+        painter = None if make is None else make(source.image, source.points, "cpu", 1, precision=a.precision)
         puppet = Puppet(source, generator=painter)
         shots = [puppet.render(puppet.retarget(look(*w), neutral_params())) for w in (*_LOOKS, _WIDE)]
         k = a.height / shots[0].shape[0]
@@ -45,7 +46,7 @@ def main() -> None:
         if painter is not None:
             print(f"{name}: {processor_ms(puppet, painter):.1f} ms of processor time a frame")
     a.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(a.out), np.ascontiguousarray(np.vstack(rows)[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(a.out), np.ascontiguousarray(np.vstack(rows)[:, :, ::-1]))
 
 
 def processor_ms(puppet: Puppet, painter: Any, repeats: int = 40) -> float:

@@ -72,7 +72,20 @@ def devices() -> tuple[list[str], int]:
         "  --output FILE.mp4, udp://host:port, vmc://host:39539, null",
         "sound", *device_lines(),
         "inference", f"  --device cpu        {machine_card()['processor']}, {usable_cores()} cores",
+        f"  --device cuda       {_gpus()}",
     ], 0  # fmt: skip
+
+
+def _gpus() -> str:
+    """What ONNX Runtime was built with for NVIDIA GPUs; whether one is there shows when it is used."""
+    if _version("onnxruntime") is None and _version("onnxruntime-gpu") is None:
+        return "not here (onnxruntime is not installed)"
+    import onnxruntime
+
+    from models.inference_ort import gpu_providers
+
+    found = gpu_providers(onnxruntime.get_available_providers())
+    return ", then ".join(found) if found else "not here (this onnxruntime has no CUDA; onnxruntime-gpu has)"
 
 
 def _version(package: str) -> str | None:

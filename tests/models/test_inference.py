@@ -12,6 +12,7 @@ from models.generator import DATA
 from models.inference import open_network
 
 FILES = ("generator_mouth.onnx", "generator_mouth_source.onnx", "generator_eye.onnx", "generator_eye_source.onnx")
+PUBLISHED = ("published_source.onnx", "published.onnx")
 RUNTIMES = ("openvino", "onnxruntime")
 
 
@@ -21,7 +22,7 @@ def fill(network: object, seed: int) -> None:
         a[...] = rng.integers(0, 256, a.shape) if a.dtype == np.uint8 else rng.normal(0, 0.5, a.shape)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", FILES + PUBLISHED)
 def test_runtimes_agree(name: str) -> None:
     pytest.importorskip("openvino")
     nets = [open_network(DATA / name, "cpu", 2, r, "f32") for r in RUNTIMES]
@@ -144,7 +145,7 @@ def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_committed_weights_are_small() -> None:
-    for name in FILES:
+    for name in FILES + PUBLISHED:
         assert (DATA / name).stat().st_size <= 10_000_000
 
 

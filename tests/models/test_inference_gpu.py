@@ -222,3 +222,11 @@ def test_a_damaged_file_is_a_runtime_error(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(RuntimeError):
         OrtNetwork(tmp_path / "bad.onnx", "cpu", "cpu", 1)
+
+
+def test_devices_says_what_this_onnxruntime_has_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime import doctor
+
+    for available, want in (([CPU], "not here"), ([TENSORRT, CUDA, CPU], "tensorrt, then cuda"), ([CUDA, CPU], "cuda")):
+        monkeypatch.setattr(ort, "get_available_providers", lambda available=available: available)
+        assert want in next(line for line in doctor.devices()[0] if "--device cuda" in line)

@@ -130,3 +130,22 @@ def test_another_photo_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_weights_name_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"published.*--generator off"):
         Published(picture(), landmarks(), data=tmp_path)
+
+
+def test_the_real_weights_move_the_face_and_repeat_themselves() -> None:
+    photo = np.full((256, 256, 3), (200, 150, 120), np.uint8)
+    photo[::4] = 160
+    g = Published(photo, landmarks(), "cpu", 1, precision="f32")
+    assert g.report["runtime"] in ("openvino", "onnxruntime")
+    target = face_points(iod=50.0)
+    frames = [picture(seed=i) for i in range(3)]
+    for f, p in zip(frames, (target, target, target + np.array([6, 4, 0], np.float32)), strict=True):
+        g.paint(f, p)
+    np.testing.assert_array_equal(frames[0], frames[1])
+    assert (frames[0] != frames[2]).any()
+    m = square(landmarks())
+    outside = np.ones((256, 256), bool)
+    x0, y0 = np.floor(m[:, 2]).astype(int)
+    side = int(PIXELS * m[0, 0]) + 1
+    outside[max(0, y0) : y0 + side, max(0, x0) : x0 + side] = False
+    np.testing.assert_array_equal(frames[2][outside], photo[outside])
