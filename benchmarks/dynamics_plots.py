@@ -52,6 +52,28 @@ def pareto(methods: dict[str, Any], path: Path) -> None:
     plt.close(figure)
 
 
+def what_lead_costs(price: dict[str, Any], path: Path) -> None:
+    """Draw error against lag for every latency; the shipped lead is marked, the cross is holding the last params."""
+    plt = _plt()
+    figure, axes = plt.subplots(figsize=(6.0, 3.8))
+    for i, (latency, held) in enumerate(price["held_lag_ms"].items()):
+        got = [by_latency[latency] for by_latency in price["leads"].values()]
+        x, y = [g["lag_ms"] for g in got], [100 * g["rmse_against_hold"] for g in got]
+        axes.plot(x, y, ".-", color=f"C{i}", label=f"{latency.removesuffix('_ms')} ms of latency")
+        k = list(price["leads"]).index(str(price["shipped"]))
+        axes.scatter(x[k], y[k], color=f"C{i}", s=60, zorder=3)
+        axes.scatter(held, 0.0, color=f"C{i}", marker="x")
+    axes.axvspan(-10, 10, color="0.9", zorder=0)
+    axes.set_xlabel("apparent lag of the head's turn, ms (median of people)")
+    axes.set_ylabel("error against holding, %")
+    axes.set_ylim(None, 25)
+    axes.legend(fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def moments(tracks: list[Track]) -> list[tuple[str, Track, float]]:
     """Ten moments (name, track, middle in s) of people: bursts of talk, turns that stop, blinks, laughs, nods."""
     found: dict[str, list[tuple[float, Track, float]]] = {n: [] for n in ("talk", "turn and stop", "nod", "laugh")}

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.dynamics_history import History
-from models.dynamics_net import DynamicsNet, load_net
+from models.dynamics_history import STEP_S, History
+from models.dynamics_net import DEPTH, N_HEAD, DynamicsNet, load_net, noise_at
 from models.dynamics_space import LID_COLUMNS, Development
 from models.face import F32, F64, FaceParams
 
 _LIDS = list(LID_COLUMNS)
 _REST = 1.5  # tracker noises that a change must reach to pass by more than half
-_LEAD = 1.25  # the network was trained to be calm and hedges: the head goes this much of the way it says
+LEAD = 1.5  # the head goes on at the speed expected then for so many horizons (docs/decisions/0503)
+_LONGEST_LEAD_S = 0.1
+_LEAD_SPEED = 1.3  # but no further than so many times its present speed would carry it
 _LONGEST_STEP_S = 0.25  # after a longer gap the past says nothing
 
 
@@ -23,7 +25,7 @@ class RestFilter:
     """Holds a row still at rest: a change far below the tracker's noise hardly moves it, one far above passes whole."""
 
     def __init__(self, net: DynamicsNet) -> None:
-        self._floor: F64 = (_REST * net.noise.astype(np.float64)) ** 2
+        self._noise = net.noise
         self._row: F64 | None = None
 
     def calm(self, x: F64) -> F64:
@@ -33,7 +35,8 @@ class RestFilter:
         else:
             change = x - self._row
             square = change * change
-            self._row = self._row + change * (square / (square + self._floor))
+            floor = (_REST * noise_at(self._noise, x[DEPTH]).astype(np.float64)) ** 2
+            self._row = self._row + change * (square / (square + floor))
         return self._row
 
 
@@ -41,37 +44,38 @@ class RowPredictor:
     """The learned predictor on rows of coordinates; times in s.
 
     Between tracking and network stands the rest filter. It takes a third of a still face's jitter away and costs no
-    accuracy (docs/dynamics.md).
+    accuracy (docs/dynamics.md). `lead` buys lag of the head with error: 0 is the least error.
     """
 
-    def __init__(self, net: DynamicsNet) -> None:
-        self._net = net
+    def __init__(self, net: DynamicsNet, lead: float = LEAD) -> None:
+        self._net, self._lead = net, lead
         self._history = History()
         self._rest = RestFilter(net)
         self._past: F32 | None = None
         self._seen: F32 | None = None
-        self._now: F64 | None = None
 
     def observe(self, x: F64, t_s: float) -> None:
         """Take a row measured at `t_s` into account; times must grow."""
         self._history.observe(self._rest.calm(x), t_s)
-        self._past = self._seen = self._now = None
+        self._past = self._seen = None
 
     def predict(self, ahead_s: float) -> F64:
         """Return the row (N_ROW,) expected `ahead_s` after the last one; 0 smooths only."""
         h = self._history
-        if self._past is None or self._seen is None or self._now is None:
+        if self._past is None or self._seen is None:
             self._past = h.past()
             self._seen = self._net.look(self._past, h.last, h.step_s)
-            self._now = self._net.ahead(self._seen, self._past, h.last, 0.0)
-        if ahead_s <= 0.0:
-            out = self._now.copy()
-        else:
-            out = self._net.ahead(self._seen, self._past, h.last, ahead_s)
-            out[:6] += (_LEAD - 1.0) * (out[:6] - self._now[:6])
-        # A shut eye is shown shut: a prediction that hedges on the opening would shrink the blink.
+        ahead = max(ahead_s, 0.0)
+        out, speed = self._net.ahead(self._seen, self._past, h.last, ahead)
+        if ahead > 0.0 and self._lead > 0.0:
+            sign = np.sign(speed)
+            now = self._past[:N_HEAD, 0] / -STEP_S
+            room = sign * (_LEAD_SPEED * ahead * now - (out[:N_HEAD] - h.last[:N_HEAD]))
+            lead_s = min(self._lead * ahead, _LONGEST_LEAD_S)
+            out[:N_HEAD] += sign * np.minimum(lead_s * np.abs(speed), np.maximum(room, 0.0))
+        # A closing eye is shown as shut as it is: a prediction that hedges on the opening would shrink the blink.
         shut = h.last[_LIDS]
-        out[_LIDS] += np.clip((shut - 0.5) / 0.25, 0.0, 1.0) * np.maximum(shut - out[_LIDS], 0.0)
+        out[_LIDS] += np.clip((shut - 0.15) / 0.2, 0.0, 1.0) * np.maximum(shut - out[_LIDS], 0.0)
         return out
 
 

@@ -29,6 +29,7 @@ _STEP = np.concatenate([
     np.full(3, 2e-4), np.full(3, 0.02), np.full(N_UNITS, 1 / 500), np.full(N_LEARNED, 0.02), np.full(4, 1e-3)
 ])  # fmt: skip
 """Rounding step of each coordinate: radians, mm, units, standard deviations, radians."""
+_LONGEST_DELTA = 32_767  # steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +68,19 @@ def take_of(name: str, fps: float, frame: Sequence[int], seen: Sequence[FacePara
 
 
 def save_takes(path: Path, takes: Sequence[Take]) -> None:
-    """Write takes as one compressed file, rounded to `_STEP`."""
+    """Write takes as one compressed file, rounded to `_STEP`.
+
+    Raises ValueError for a coordinate that jumps by more than 32,767 steps between two rows (655 mm, 6.5 radians).
+    """
     out: dict[str, Any] = {"names": np.array([t.name for t in takes])}
     for i, take in enumerate(takes):
         steps = np.round(take.rows / _STEP).astype(np.int64)
-        deltas = np.diff(steps, axis=0, prepend=0).T.astype(np.int16)
-        zigzag = ((deltas.astype(np.int32) << 1) ^ (deltas.astype(np.int32) >> 15)).astype(np.uint16)
+        # The first row is kept whole: a far head's depth is more steps than a change between rows may have.
+        deltas = np.diff(steps, axis=0, prepend=steps[:1]).T
+        if np.abs(deltas).max(initial=0) > _LONGEST_DELTA:
+            raise ValueError(f"take {take.name}: a coordinate jumps too far between two rows to be stored")
+        zigzag = ((deltas << 1) ^ (deltas >> 63)).astype(np.uint16)
+        out[f"first{i}"] = steps[0].astype(np.int32)
         out[f"low{i}"] = (zigzag & 255).astype(np.uint8)
         out[f"high{i}"] = (zigzag >> 8).astype(np.uint8)
         out[f"frame{i}"] = take.frame.astype(np.int32)
@@ -88,7 +96,7 @@ def load_takes(path: Path = DATA) -> list[Take]:
         for i, name in enumerate(z["names"]):
             zigzag = z[f"low{i}"].astype(np.int32) | (z[f"high{i}"].astype(np.int32) << 8)
             deltas = (zigzag >> 1) ^ -(zigzag & 1)
-            rows = np.cumsum(deltas, axis=1).T * _STEP
+            rows = (z[f"first{i}"] + np.cumsum(deltas, axis=1).T) * _STEP
             takes.append(Take(str(name), float(z[f"fps{i}"]), z[f"frame{i}"].astype(np.int64), z[f"centre{i}"], rows))
     return takes
 

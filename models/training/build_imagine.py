@@ -40,7 +40,7 @@ def about_rest(rows: np.ndarray) -> np.ndarray:
     rest = np.median(rows, axis=0)
     for name in ("brows", "jaw", "mouth", "cheeks", "eyes"):
         rest[list(REGIONS[name])] = np.percentile(rows[:, list(REGIONS[name])], 15, axis=0)
-    out = rows - rest
+    out: np.ndarray = rows - rest
     for name in ("brows", "jaw", "mouth", "cheeks", "eyes"):
         out[:, list(REGIONS[name])] = np.maximum(out[:, list(REGIONS[name])], 0.0)
     out[:, list(LID_COLUMNS)] = np.clip(out[:, list(LID_COLUMNS)], -0.3, 0.35)

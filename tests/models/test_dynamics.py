@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import rotation
-from models.dynamics import Calmer, Predictor
-from models.dynamics_net import load_net
+from models.dynamics import Calmer, Predictor, RowPredictor
+from models.dynamics_net import load_net, noise_at
+from models.dynamics_space import N_ROW
 from models.face import N_UNITS, UNIT, FaceParams
 
 MS = 1_000_000
@@ -74,6 +75,32 @@ def test_a_turn_is_met_better_than_by_holding_the_last(horizon_ms: int) -> None:
         held.append(degrees_between(turn(now), turn(then)))
     assert np.sqrt(np.mean(np.square(ours))) < 0.7 * np.sqrt(np.mean(np.square(held)))
     assert max(ours[-15:]) < 0.5  # no ringing once the head has stopped
+
+
+def test_the_head_is_led_and_nothing_else() -> None:
+    net = load_net()
+    rows = np.zeros((30, N_ROW))
+    t = np.arange(30) / 30
+    rows[:, 5] = 420.0
+    rows += 0.2 * np.sin(2 * np.pi * 0.5 * t)[:, None]
+    led, plain = RowPredictor(net), RowPredictor(net, 0.0)
+    for at, row in zip(t, rows, strict=True):
+        led.observe(row, float(at))
+        plain.observe(row, float(at))
+        assert np.array_equal(led.predict(0.0), plain.predict(0.0))
+    a, b = led.predict(0.05), plain.predict(0.05)
+    assert np.array_equal(a[6:], b[6:])
+    falling = -(a[:5] - b[:5])  # the wave falls at its end
+    assert (falling > 0).all()
+
+
+def test_the_noise_of_a_far_head_is_larger() -> None:
+    noise = load_net().noise
+    near, far = noise_at(noise, 400.0), noise_at(noise, np.array([800.0, 1e9]))
+    assert np.allclose(near, noise)
+    assert np.allclose(far[0, 5], 2 * noise[5])
+    assert np.isfinite(far).all()
+    assert np.array_equal(np.delete(far[0], 5), np.delete(noise, 5))
 
 
 def test_prediction_does_not_run_away() -> None:

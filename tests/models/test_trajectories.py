@@ -42,6 +42,20 @@ def test_a_take_survives_packing(tmp_path: Path) -> None:
     assert [len(k.t) for k in tracks_of(back, shortest_s=0.5)] == [20, 20]
 
 
+@pytest.mark.parametrize("depth_mm", [90.0, 700.0, 1470.0, 4000.0])
+def test_a_far_head_keeps_its_depth(tmp_path: Path, depth_mm: float) -> None:
+    seen = [posed((0, i, 0), translation=np.array([-500.0, 300.0, depth_mm + i])) for i in range(12)]
+    save_takes(tmp_path / "t.npz", [take_of("far", 25.0, range(12), seen)])
+    back = load_takes(tmp_path / "t.npz")[0]
+    assert np.abs(back.rows[:, 3:6] - [p.translation for p in seen]).max() < 0.011
+
+
+def test_what_cannot_be_stored_is_refused(tmp_path: Path) -> None:
+    seen = [posed((0, 0, 0), translation=np.array([0.0, 0.0, z])) for z in (300.0, 1000.0)]
+    with pytest.raises(ValueError, match="jumps too far"):
+        save_takes(tmp_path / "t.npz", [take_of("torn", 25.0, range(2), seen)])
+
+
 def test_regions_cover_every_coordinate_once() -> None:
     assert sorted(i for c in REGIONS.values() for i in c) == list(range(N_ROW))
     assert [list(REGIONS)[r] for r in REGION_OF[list(LID_COLUMNS)]] == ["lids", "lids"]
@@ -91,6 +105,9 @@ def test_the_shipped_takes_have_people_on_both_sides_and_no_clip_that_forbids_it
     names = {t.name for t in takes}
     assert set(HELD_OUT) <= names
     assert not any(n.startswith("lia_") for n in names)
+    depth = {t.name: t.rows[:, 5] for t in takes}
+    assert min(d.min() for d in depth.values()) > 60.0
+    assert depth["latentsync_1"].mean() == pytest.approx(1470, abs=10)  # eyes 90 mm apart seen 78 px apart
     data = split(takes)
     assert {k.name for k in data.test} == set(HELD_OUT)
     assert not {k.name for k in data.train} & set(HELD_OUT)
