@@ -106,13 +106,19 @@ def halve(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def restore(net: nn.Module, file: Path) -> None:
     """Read the weights of an exported network back; raises ValueError when the file is of another shape."""
-    stored = {w.name.removesuffix("_half"): numpy_helper.to_array(w) for w in onnx.load(file).graph.initializer}
+    weights = onnx.load(file).graph.initializer
+    stored = {w.name.removesuffix("_half").removeprefix("net."): numpy_helper.to_array(w) for w in weights}
     with torch.no_grad():
         for name, p in net.named_parameters():
-            w = stored.get(f"net.{name}")
+            w = stored.get(name)
             if w is None or w.shape != tuple(p.shape):
                 raise ValueError(f"{file}: no weights {name} of shape {tuple(p.shape)}")
             p.copy_(torch.from_numpy(w.astype(np.float32)))
+        if isinstance(net, LiveNet) and not any(w.name.startswith("net.out") for w in weights):
+            assert net.out.bias is not None  # what `_Live` folded is unfolded
+            net.out.weight[16:] /= 2.0
+            net.out.bias[16:] /= 2.0
+            net.out.bias[12:16] += 1.0
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ pytest.importorskip("onnx", reason="the train extra is not installed")
 
 from models.inference import open_network  # noqa: E402
 from models.training import export_live, losses  # noqa: E402
+from models.training.average import average  # noqa: E402
 from models.training.networks import EYE_SHAPE, LiveNet, SourceBranch, finish, window  # noqa: E402
 from models.training.train_live import Shards, Trainer, augment, checkpoint  # noqa: E402
 
@@ -109,6 +110,33 @@ def test_export_reproduces_the_network(shards: Path, tmp_path: Path) -> None:
         want = live(to(frame), torch.zeros(2, 2), *source(to(photo))).permute(0, 2, 3, 1).numpy()
     got = net.outputs["painted"] / np.array([255, 255, 255, 1], np.float32)
     np.testing.assert_allclose(got, want, atol=4e-3)
+
+
+def exported(folder: Path, seed: int) -> tuple[SourceBranch, LiveNet]:
+    torch.manual_seed(seed)
+    nets = SourceBranch(EYE_SHAPE).eval(), LiveNet(EYE_SHAPE).eval()
+    folder.mkdir()
+    export_live.export(*nets, EYE_SHAPE, "eye", folder)
+    return nets
+
+
+def test_exported_weights_come_back(tmp_path: Path) -> None:
+    source, live = exported(tmp_path / "a", 3)
+    again_source, again = SourceBranch(EYE_SHAPE), LiveNet(EYE_SHAPE)
+    export_live.restore(again_source, tmp_path / "a" / "generator_eye_source.onnx")
+    export_live.restore(again, tmp_path / "a" / "generator_eye.onnx")
+    for net, other in ((source, again_source), (live, again)):
+        for (name, p), q in zip(net.named_parameters(), other.parameters(), strict=True):
+            assert torch.allclose(p, q, atol=1e-3), name  # stored in half precision
+    with pytest.raises(ValueError, match="no weights"):
+        export_live.restore(again, tmp_path / "a" / "generator_eye_source.onnx")
+
+
+def test_an_average_lies_between_its_parts(tmp_path: Path) -> None:
+    (_, a), (_, b) = exported(tmp_path / "a", 3), exported(tmp_path / "b", 4)
+    _, mean = average("eye", [(tmp_path / "a", 1.0), (tmp_path / "b", 3.0)])
+    for p, q, m in zip(a.parameters(), b.parameters(), mean.parameters(), strict=True):
+        assert torch.allclose(m, 0.25 * p + 0.75 * q, atol=2e-3)
 
 
 def test_export_refuses_the_wrong_kind(shards: Path, tmp_path: Path) -> None:
