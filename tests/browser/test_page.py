@@ -179,6 +179,7 @@ def test_every_control_reaches_the_desk(run: Live, open_page: Open, tmp_path: Pa
     becomes("lookahead", 30)
     slide(browser, "lookahead", 45)
     becomes("lookahead", 45)
+    wait_for(lambda: not by(browser, "#lookahead-auto").is_selected())  # the page has heard of it too
     click("#lookahead-auto")
     becomes("lookahead", "auto")
     for name in ("mirror", "generator"):

@@ -43,7 +43,9 @@ def test_a_face_at_rest_stays_where_it_is_whatever_is_asked() -> None:
     past = np.zeros((N_ROW, N_PAST), np.float32)
     seen = net.look(past, row, 0.033)
     for ahead in (0.0, 0.05, 0.15, 9.0):
-        assert np.array_equal(net.ahead(seen, past, row, ahead), row)
+        there, speed = net.ahead(seen, past, row, ahead)
+        assert np.array_equal(there, row)
+        assert not speed.any()
 
 
 def test_one_instant_is_seen_as_in_a_batch() -> None:
