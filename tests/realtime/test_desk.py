@@ -14,6 +14,8 @@ from desk_fakes import Live, live, png, wait_for
 from fakes import FakeTracker, params
 from websockets.sync.client import connect
 
+HEARD = ("version", "notices", "sources")
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
@@ -129,8 +131,10 @@ def test_what_cannot_be_is_refused_and_changes_nothing(client: httpx.Client, wro
     before = client.get("/api/state").json()
     answer = client.patch("/api/state", json={"mirror": True, **wrong})
     assert answer.status_code == 422
-    assert client.get("/api/state").json()["version"] == before["version"]
-    assert client.get("/api/state").json()["mirror"] is False
+    after = client.get("/api/state").json()
+    # The engine itself may speak in between: a notice, or a source that has become ready, is no change of ours.
+    assert {k: v for k, v in after.items() if k not in HEARD} == {k: v for k, v in before.items() if k not in HEARD}
+    assert after["mirror"] is False
 
 
 def test_events_push_state_and_figures(run: Live, client: httpx.Client) -> None:
