@@ -29,6 +29,7 @@ from models.generator_crop import (
     to_picture,
     turn,
 )
+from models.generator_rest import Rest
 from models.inference import open_network
 from models.morphable import EYES, N_MESH
 from models.source import SourceFace
@@ -50,6 +51,8 @@ class Generator:
         """
         self._mouth = open_network(data / "generator_mouth.onnx", device, threads, runtime, precision, clock)
         self._eyes = open_network(data / "generator_eye.onnx", device, threads, runtime, precision, clock)
+        self._crops = ((self._mouth, 0), (self._eyes, 0), (self._eyes, 1))
+        self._rests = [Rest(n.inputs["picture"][i], n.outputs["painted"][i]) for n, i in self._crops]
         self._options = (device, threads, runtime)
         self._data = data
         self.set_source(source_rgb, source_points)
@@ -71,12 +74,16 @@ class Generator:
             branch.run()
             for feature in ("fine", "code"):
                 network.inputs[feature][...] = branch.outputs[feature]
+        for rest in self._rests:
+            rest.forget()
 
     def _warm_up(self, points: F32) -> None:
         """Run everything once, on a face that is sure to be visible."""
         small = (points * (40 / max(1.0, face_axes(points)[1]))).astype(np.float32)
         small[:, :2] += 32 - small[:, :2].mean(0)
         self.paint(np.zeros((64, 64, 3), np.uint8), small)
+        for rest in self._rests:
+            rest.forget()
 
     def paint(self, frame: U8, target: F32) -> None:
         """Finish a warped frame in place.
@@ -104,11 +111,12 @@ class Generator:
                 eye_masks(points, m, eye, x[:, :, 3:])
                 self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
             self._eyes.run()
-        if seen[0]:
-            paste.lay_over(frame, self._mouth.outputs["painted"][0], mouth.astype(np.float64))
-        for i, m in enumerate(eyes):
-            if seen[1 + i]:
-                paste.lay_over(frame, self._eyes.outputs["painted"][i], m.astype(np.float64))
+        for (network, i), m, rest, visible in zip(self._crops, (mouth, *eyes), self._rests, seen, strict=True):
+            if visible:
+                painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i])
+                paste.lay_over(frame, painted, m.astype(np.float64))
+            else:
+                rest.forget()
 
 
 def load_generator(source: SourceFace, device: str = "auto", threads: int = 2) -> Generator:

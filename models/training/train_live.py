@@ -27,6 +27,7 @@ log = logging.getLogger("train_live")
 Batch = dict[str, Tensor]
 SLOPE, SLOPE_EVERY = 0.02, 8  # weight of the critic's slope, and every how many steps it is measured
 FEATURES, SHARE = 8.0, 1.0  # weight of the critic's features; the critic's pull over that of the other losses
+DETAIL = 6.0  # weight of the missing fineness
 
 
 class Shards:
@@ -111,10 +112,11 @@ class Trainer:
     """Networks, optimisers and their state on disk."""
 
     def __init__(self, kind: str, out: Path, seed: int, rate: float, half: bool = False,
-                 start: Path | None = None) -> None:  # fmt: skip
+                 start: Path | None = None, fine: float = 0.0) -> None:  # fmt: skip
         torch.manual_seed(seed)
         self.kind, self.out, self.shape, self.step, self.spent = kind, out, SHAPES[kind], 0, 0.0
         self.rng, self.half, self.balance = np.random.default_rng(seed), half, 1.0
+        self.fine = fine  # wanted fineness over the truth's; 0 does not ask
         nets = [SourceBranch(self.shape), LiveNet(self.shape), Critic(self.shape)]
         self.source, self.live, self.critic = (n.to(memory_format=torch.channels_last) for n in nets)
         if start is not None:
@@ -164,6 +166,8 @@ class Trainer:
                "edge": losses.edges(got, b["true"], weight),
                "restraint": losses.restraint(painted, b["mask"])}  # fmt: skip
         pairs = len(b["owner"]) - len(b["src"])
+        if self.fine > 0:
+            row["detail"] = losses.detail(got, b["true"], b["mask"], self.fine)
         row["lips"] = losses.lips_kept(painted, b["mask"])
         loss = (
             0.5 * row["lips"]
@@ -172,6 +176,8 @@ class Trainer:
             + (16 - 8 * ramp) * row["edge"]
             + row["restraint"]
         )
+        if self.fine > 0:
+            loss = loss + DETAIL * row["detail"]
         if pairs:
             row["steady"] = losses.steadiness(got, b["true"], weight, pairs)
             loss = loss + 5 * row["steady"]
@@ -289,13 +295,15 @@ def main() -> None:
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--start", type=Path, help="folder of exported networks to begin from, such as models/data")
+    ap.add_argument("--fine", type=float, default=0.0, help="wanted fineness over the truth's; above 1 makes up for "
+                    "enlargement, 0 does not ask")  # fmt: skip
     ap.add_argument("--save-every", type=float, default=180, help="seconds")
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
     a.out.mkdir(parents=True, exist_ok=True)
     t, train, val = (
-        Trainer(a.kind, a.out, a.seed, a.rate, a.half, a.start),
+        Trainer(a.kind, a.out, a.seed, a.rate, a.half, a.start, a.fine),
         Shards(a.shards, a.kind),
         Shards(a.shards, a.kind, "val_"),
     )
