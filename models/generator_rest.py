@@ -7,7 +7,7 @@ import numpy as np
 from kernels import calm
 from models.face import F32, U8
 
-# Grey levels in the opening: a driver at rest under sensor noise changes the crop by 0.1 to 0.7 (medians of four faces),
+# Grey levels in the opening: a driver at rest under sensor noise changes the crop by 0.1 to 0.7 (medians, four faces),
 # a speaking or blinking one by 2 to 14 (docs/decisions/0408).
 _REST, _MOTION = 1.0, 2.5
 _SLOW = 0.04  # share of what is new that passes at rest
