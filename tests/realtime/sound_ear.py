@@ -24,6 +24,21 @@ def say(ns: int) -> None:
     sys.stdout.flush()
 
 
+def clicks(samples: np.ndarray) -> tuple[list[float], int]:
+    """Return the middles of all clicks that have ended (samples), and how many samples are done with."""
+    middles: list[float] = []
+    used = 0
+    while len(loud := np.flatnonzero(np.abs(samples[used:]) > 0.2)):
+        first = used + int(loud[0])
+        if len(samples) - first <= 2400:
+            return middles, max(used, first - 480)
+        begin = max(first - 480, used)
+        power = samples[begin : first + 1440] ** 2
+        middles.append(begin + float((power * np.arange(len(power))).sum() / power.sum()))
+        used = first + 2000
+    return middles, max(used, len(samples) - 480)
+
+
 def listen(device: str, seconds: float) -> None:
     """Print the middle of each click."""
     blocks: list[tuple[float, np.ndarray]] = []
@@ -49,16 +64,11 @@ def listen(device: str, seconds: float) -> None:
                     offset = here
                 offset += 0.02 * (here - offset)
                 count += len(data)
-                tail = np.concatenate([tail, data])
-            start = count - len(tail)
-            loud = np.flatnonzero(np.abs(tail) > 0.2)
-            if len(loud) and len(tail) - loud[0] > 2400:
-                click = tail[max(loud[0] - 480, 0) : loud[0] + 1440] ** 2
-                middle = start + max(loud[0] - 480, 0) + (click * np.arange(len(click))).sum() / click.sum()
-                say(int((offset or 0) + middle * NS / RATE))
-                tail = tail[loud[0] + 2000 :]
-            elif not len(loud):
-                tail = tail[-4800:]
+            start = count - sum(len(data) for _, data in taken) - len(tail)
+            found, used = clicks(tail := np.concatenate([tail, *(data for _, data in taken)]))
+            for middle in found:
+                say(int((offset or 0) + (start + middle) * NS / RATE))
+            tail = tail[used:]
 
 
 def click(device: str, seconds: float) -> None:
