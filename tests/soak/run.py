@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,10 +39,12 @@ from realtime.machine import machine_card, versions
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+NS = 1_000_000_000
 FPS = 30
 CLIP_S = 20
 NO_VERDICT = 78  # exit code: the machine was too busy to tell
 SAMPLE_S = 5.0
+FOR_EVER = "1e6"  # seconds; ended with the server
 
 
 def say(text: str) -> None:
@@ -109,9 +112,33 @@ def heard(near: list[int], far: list[int]) -> dict[str, Any]:
     return {"played": len(near), "heard": len(lags), **{f"late_ms_{k}": round(median(v), 1) for k, v in late.items()}}
 
 
+def ears(server: SoundServer) -> list[subprocess.Popen[bytes]]:
+    """Start one ear at the microphone and one at the cable, and a player; return the ears once it plays."""
+    # Before the engine: three programs that start up take both processors for a second.
+    ear = str(ROOT / "tests/realtime/sound_ear.py")
+    listening = [server.python(ear, name, FOR_EVER) for name in ("room_mic", "cable_far")]
+    player = server.python(ear, "click:room_speaker", FOR_EVER)
+    assert player.stdout is not None
+    player.stdout.readline()
+    threading.Thread(target=player.stdout.read, daemon=True).start()  # or it would wait for a reader
+    return listening
+
+
 def ear_lines(process: subprocess.Popen[bytes]) -> list[int]:
-    """Return the times that an ear has printed, ns."""
+    """End an ear and return the times that it has printed, ns."""
+    process.terminate()
     return [json.loads(line)["ns"] for line in process.communicate(timeout=60)[0].splitlines()]
+
+
+def eyes(address: str, seconds: float) -> dict[str, subprocess.Popen[bytes]]:
+    """Start two viewers that wait for the word to look; return them once they are ready."""
+    looking = {name: subprocess.Popen([sys.executable, str(HERE / "viewer.py"), address, str(seconds), wait],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+               for name, wait in {"fast": "0", "slow": "0.3"}.items()}  # fmt: skip
+    for process in looking.values():
+        assert process.stdout is not None
+        process.stdout.readline()
+    return looking
 
 
 @contextmanager
@@ -136,10 +163,12 @@ def soak(folder: Path, minutes: float, port: int, driver: Path | None) -> dict[s
         flags = ["--driver", str(clip), "--output", "preview", "--output", str(file), "--port", str(port), "--fps",
                  str(FPS), "--seconds", str(seconds + 5), "--neutral", "first", "--report", str(report)]  # fmt: skip
         environment = {**os.environ, "FACEANIME_CONFIG": str(folder / "config"), "FACEANIME_CACHE": str(cache_dir())}
-        ears: list[subprocess.Popen[bytes]] = []
+        listening: list[subprocess.Popen[bytes]] = []
         if server is not None:
+            listening = ears(server)
             flags += ["--audio-in", "room_mic", "--audio-out", "cable", "--audio-buffer", "80"]
             environment = {**server.environment, **{k: environment[k] for k in ("FACEANIME_CONFIG", "FACEANIME_CACHE")}}
+        looking = eyes(f"ws://127.0.0.1:{port}/api/preview", seconds - 2)
         with words.open("wb") as said:
             engine = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "run_live.py", *flags], cwd=ROOT, env=environment, stderr=said
@@ -150,14 +179,12 @@ def soak(folder: Path, minutes: float, port: int, driver: Path | None) -> dict[s
                     engine.send_signal(signal.SIGABRT)  # says where every thread stands
                     time.sleep(2)
                     raise SystemExit(f"soak: the engine did not come up: {words.read_text()[-6000:]}")
-            if server is not None:
-                ear = str(ROOT / "tests/realtime/sound_ear.py")
-                ears = [server.python(ear, name, str(seconds - 5)) for name in ("room_mic", "cable_far")]
-                server.python(ear, "click:room_speaker", str(seconds))
             before = starved_s()
             metronome = Metronome()
             metronome.start()
-            samples, viewers, hand = watch(engine, port, seconds)
+            began_ns = time.monotonic_ns()
+            samples, viewers, hand = watch(engine, looking, port, seconds)
+            ended_ns = time.monotonic_ns()
             metronome.end()
             waited = None if before is None else (starved_s() or before) - before
             engine.wait(60)
@@ -165,7 +192,10 @@ def soak(folder: Path, minutes: float, port: int, driver: Path | None) -> dict[s
             if engine.poll() is None:
                 engine.kill()
                 engine.wait()
-        clicks = heard(*(ear_lines(e) for e in ears)) if ears else None
+            for process in looking.values():
+                process.kill()
+        near, far = (ear_lines(e) for e in listening) if listening else ([], [])
+        clicks = heard([at for at in near if began_ns < at < ended_ns - NS], far) if listening else None
     if engine.returncode:
         say(f"the engine ended with {engine.returncode}: {words.read_text()[-800:]}")
     told = json.loads(report.read_text())
@@ -187,14 +217,14 @@ def soak(folder: Path, minutes: float, port: int, driver: Path | None) -> dict[s
 
 
 def watch(
-    engine: subprocess.Popen[bytes], port: int, seconds: float
+    engine: subprocess.Popen[bytes], looking: dict[str, subprocess.Popen[bytes]], port: int, seconds: float
 ) -> tuple[list[Sample], list[dict[str, Any]], Hand]:
     """Let viewers look and the hand steer while the engine is sampled for `seconds`."""
     start = time.monotonic()
-    address = f"ws://127.0.0.1:{port}/api/preview"
-    kinds = {"fast": "0", "slow": "0.3"}
-    looking = {name: subprocess.Popen([sys.executable, str(HERE / "viewer.py"), address, str(seconds - 2), wait],
-                                      stdout=subprocess.PIPE) for name, wait in kinds.items()}  # fmt: skip
+    for process in looking.values():
+        assert process.stdin is not None
+        process.stdin.write(b"look\n")
+        process.stdin.flush()
     hand = Hand(f"http://127.0.0.1:{port}")
     hand.start()
     samples: list[Sample] = []

@@ -1,7 +1,7 @@
 """A viewer of the control page, a program of its own: python viewer.py ws://HOST:PORT/api/preview SECONDS [WAIT].
 
-Asks for picture after picture as a browser does (WAIT seconds between two: a slow one), and prints one line of JSON:
-how many came and the longest time between two.
+Says "ready", waits for a line, then asks for picture after picture as a browser does (WAIT seconds between two: a
+slow one), and prints one line of JSON: how many came and the longest time between two.
 """
 
 from __future__ import annotations
@@ -35,5 +35,8 @@ def look(address: str, seconds: float, wait_s: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
     found = look(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]) if len(sys.argv) > 3 else 0.0)
     sys.stdout.write(json.dumps(found) + "\n")
