@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -49,6 +50,16 @@ class LiveRun:
 
     def run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
         """Run until the driver ends, `seconds` have passed, or `crew.abort` is called; raises what a thread raised."""
+        # A collection that looks at every object of the libraries stops all threads for 60 ms. So it is done now, and
+        # what lives by now is left out until the end.
+        gc.collect()
+        gc.freeze()
+        try:
+            self._run(on_second)
+        finally:
+            gc.unfreeze()
+
+    def _run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
         for sender in self.senders:
             self.crew.spawn(f"send {sender.output.name}", lambda s=sender: s.run(self.crew, self._lost_output))  # type: ignore[misc]
         compute = self.crew.spawn("compute", self._compute)
