@@ -6,7 +6,7 @@ import { drawLandmarks } from "./plot.js";
 
 const REGIONS = { brows: "Brows", eyes: "Eyes", gaze: "Gaze", mouth: "Mouth", jaw: "Jaw", cheeks: "Cheeks", head: "Head" };
 const NAMES = { driver: "camera", output: "outputs", fps: "rate", canvas: "canvas" };
-let state = null, figures = {}, hold = 0, said = 0;
+let state = null, withheld = null, figures = {}, hold = 0, said = 0;
 const readouts = new Readouts();
 
 function tell(text) {
@@ -15,7 +15,7 @@ function tell(text) {
 }
 by("message-close").addEventListener("click", () => tell(""));
 const failed = error => tell(error instanceof TypeError ? "The engine does not answer. Is run_live.py still running?" : String(error.message || error));
-const patch = sender(changes => ask("PATCH", "/api/state", changes), (found, more) => { if (!more) show(found); }, failed);
+const patch = sender(changes => ask("PATCH", "/api/state", changes), (found, more) => { if (!more) settle(found); }, error => { failed(error); settle(state); });
 async function act(method, path, body, raw) {
   try { const found = await ask(method, path, body, raw); if (found && found.version) show(found); return found; } catch (error) { failed(error); return null; }
 }
@@ -57,6 +57,14 @@ function slide(id, value, text) {
   if (Date.now() > hold || document.activeElement !== input) input.value = value;
   input.parentElement.querySelector("output").textContent = text;
   input.setAttribute("aria-valuetext", text);
+}
+
+// What was said before the desk heard of a change would put the old value back under the hand: it waits for the answer.
+function heard(found) { if (patch.busy()) withheld = found; else show(found); }
+function settle(found) {
+  if (found) show(found);
+  if (withheld) show(withheld);
+  withheld = null;
 }
 
 function show(found) {
@@ -261,7 +269,7 @@ takePictures({ act, tell, patch, most: () => state.upload_mb });
 connect("/api/events", {
   message(text) {
     const found = JSON.parse(text);
-    if (found.state) { tell.lost = false; show(found.state); }
+    if (found.state) { tell.lost = false; heard(found.state); }
     if (found.figures) showFigures(found.figures);
   },
   close() { state && (state.version = -1); status("Not connected", "off"); },

@@ -37,9 +37,10 @@ export async function ask(method, path, body, raw = false) {
 }
 
 // One request under way at a time; of what is asked meanwhile the newest of each kind is sent next.
+// `push.busy()`: an answer is still to come.
 export function sender(send, done, failed) {
   let waiting = null, busy = false;
-  return async function push(changes) {
+  async function push(changes) {
     waiting = waiting ? { ...waiting, ...changes, ...(changes.gains ? { gains: { ...waiting.gains, ...changes.gains } } : {}) } : changes;
     if (busy) return;
     busy = true;
@@ -49,7 +50,9 @@ export function sender(send, done, failed) {
       try { done(await send(now), waiting !== null); } catch (error) { failed(error); }
     }
     busy = false;
-  };
+  }
+  push.busy = () => busy;
+  return push;
 }
 
 export function connect(path, { open, message, close }) {
