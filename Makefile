@@ -74,10 +74,12 @@ test-obs: setup
 	$(BIN)/python tests/obs/run.py $(ARGS)
 
 # A real sound server without hardware (Debian: apt install pulseaudio pulseaudio-utils libasound2-plugins libportaudio2).
+# SOUND_SERVER=pipewire: with dbus, pipewire, pipewire-pulse and wireplumber instead of pulseaudio.
 SOUND_SECONDS ?= 60
+SOUND_SERVER ?= pulseaudio
 test-audio: setup
 	$(BIN)/python -m pip install --disable-pip-version-check -q "sounddevice>=0.5"
-	FACEANIME_SOUND_SECONDS=$(SOUND_SECONDS) $(BIN)/python -m pytest -rs tests/realtime/test_sound_server.py $(ARGS)
+	FACEANIME_SOUND_SECONDS=$(SOUND_SECONDS) FACEANIME_SOUND_SERVER=$(SOUND_SERVER) $(BIN)/python -m pytest -rs tests/realtime/test_sound_server.py $(ARGS)
 
 # Page, sound and file together, for long: `make soak MINUTES=30`. Fails on growing memory and on bursts of drops.
 soak: MINUTES = 30

@@ -1,4 +1,6 @@
-"""A real sound server for tests: PulseAudio without hardware, two null sinks, and PortAudio's way to them through ALSA.
+"""A real sound server for tests, without hardware: two null sinks, and PortAudio's way to them through ALSA.
+
+PulseAudio, or PipeWire with its PulseAudio half where FACEANIME_SOUND_SERVER=pipewire.
 
 `room` is what a microphone hears (a player writes into it, the engine listens to its monitor); `cable` is the virtual
 cable the engine speaks into, and a call would listen to. Everything lives in one folder and ends with it.
@@ -15,15 +17,19 @@ from pathlib import Path
 from types import TracebackType
 
 PCMS = {"room_mic": "room.monitor", "room_speaker": "room", "cable": "cable", "cable_far": "cable.monitor"}
+PIPEWIRE = os.environ.get("FACEANIME_SOUND_SERVER") == "pipewire"
+_PIPEWIRE = ("dbus-daemon", "pipewire", "wireplumber", "pipewire-pulse")
+_SINKS = ("room", "cable")
 _REAL_TIME = ("chrt", "-f", "20", "true")
 _FAVOURED = ("nice", "-n", "-11", "true")
 
 
 def why_not() -> str | None:
     """Return what is missing for a real server, or None."""
-    for program in ("pulseaudio", "pacat"):
+    for program in (*(_PIPEWIRE if PIPEWIRE else ("pulseaudio",)), "pacat", "pactl"):
         if shutil.which(program) is None:
-            return f"{program} is not installed (Debian: apt install pulseaudio pulseaudio-utils)"
+            kinds = "dbus pipewire pipewire-pulse wireplumber" if PIPEWIRE else "pulseaudio"
+            return f"{program} is not installed (Debian: apt install {kinds} pulseaudio-utils)"
     if not list(Path("/usr/lib").glob("*/alsa-lib/libasound_module_pcm_pulse.so")):
         return "ALSA's pulse plugin is not installed (Debian: apt install libasound2-plugins)"
     try:
@@ -38,7 +44,7 @@ class SoundServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._socket = folder / "pulse.sock"
+        self._socket = folder / ("run/pulse/native" if PIPEWIRE else "pulse.sock")
         self._processes: list[subprocess.Popen[bytes]] = []
         server = f'server "unix:{self._socket}"'
         pcms = "".join(f"pcm.{name} {{ type pulse device {device} {server} }}\n" for name, device in PCMS.items())
@@ -52,15 +58,25 @@ class SoundServer:
         }  # fmt: skip
 
     def __enter__(self) -> SoundServer:
-        sinks = [f"--load=module-null-sink sink_name={name} rate=48000" for name in ("room", "cable")]
-        self.spawn("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--realtime=no",
-                   f"--load=module-native-protocol-unix socket={self._socket} auth-anonymous=1", *sinks)  # fmt: skip
-        for _ in range(100):
-            if self._socket.exists():
-                break
-            time.sleep(0.05)
+        if PIPEWIRE:
+            bus = self._folder / "run/bus"
+            self.environment["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={bus}"
+            self.spawn("dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={bus}")
+            wait_for_file(bus)
+            self.spawn("pipewire")
+            wait_for_file(self._folder / "run/pipewire-0")
+            self.spawn("wireplumber")
+            self.spawn("pipewire-pulse")
+        else:
+            listen = f"--load=module-native-protocol-unix socket={self._socket} auth-anonymous=1"
+            self.spawn("pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no",
+                       "--realtime=no", listen)  # fmt: skip
+        wait_for_file(self._socket)
+        for name in _SINKS:
+            subprocess.run(["pactl", "load-module", "module-null-sink", f"sink_name={name}", "rate=48000"],
+                           env=self.environment, check=True, stdout=subprocess.DEVNULL, timeout=20)  # fmt: skip
         # A null sink without a client renders two seconds ahead; a real card never does. Silence keeps it awake.
-        for name in ("room", "cable"):
+        for name in _SINKS:
             self.spawn("pacat", "--playback", f"--device={name}", "--latency-msec=10", "--raw", "--rate=48000",
                        "--channels=1", "--format=s16le", "/dev/zero")  # fmt: skip
         time.sleep(1.0)
@@ -92,6 +108,13 @@ class SoundServer:
                 process.wait(3)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def wait_for_file(path: Path) -> None:
+    """Wait, for ten seconds at most, until a program has made its socket."""
+    end = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _may(*trial: str) -> bool:
