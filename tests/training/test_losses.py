@@ -45,4 +45,4 @@ def test_detail_pulls_a_blurred_picture_towards_fineness() -> None:
     before.backward()
     with torch.no_grad():
         after = losses.detail(x - 0.02 * x.grad / x.grad.abs().max(), true, masks, 1.0)
-    assert float(after) < float(before)
+    assert float(after) < float(before.detach())
