@@ -39,15 +39,15 @@ def follow(held: F32, new: npt.NDArray[Any], share: float) -> None:
 
 @interpolating
 def _change(picture: Any, held: Any, channels: Any) -> Any:
-    total = weights = np.float64(0.0)
-    for first in range(0, picture.shape[0], channels):
+    total = weights = np.float32(0.0)
+    for first in range(np.uint64(0), np.uint64(picture.shape[0]), np.uint64(channels)):
         here = np.float32(0.0)
-        for k in range(channels):
+        for k in range(np.uint64(channels)):
             here += abs(np.float32(picture[first + k]) - held[first + k])
-        weight = np.float32(1.0) + np.float32(picture[first + channels - 1])
+        weight = np.float32(1.0) + np.float32(picture[first + np.uint64(channels - 1)])
         total += here * weight
         weights += weight
-    return total / (weights * channels) if weights > 0.0 else 0.0
+    return total / (weights * np.float32(channels)) if weights > np.float32(0.0) else np.float32(0.0)
 
 
 @interpolating

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kernels import paste
+from kernels.sharpen import sharpen
 from models.face import F32, U8
 from models.generator_crop import (
     EYE,
@@ -36,6 +37,7 @@ from models.source import SourceFace
 
 DATA = Path(__file__).parent / "data"
 MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
+SHARPEN = 0.39  # of the detail under the paint, added once more: what enlarging the crops softens (docs/decisions/0409)
 
 
 class Generator:
@@ -114,7 +116,9 @@ class Generator:
         for (network, i), m, rest, visible in zip(self._crops, (mouth, *eyes), self._rests, seen, strict=True):
             if visible:
                 painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i])
-                paste.lay_over(frame, painted, m.astype(np.float64))
+                affine = m.astype(np.float64)
+                paste.lay_over(frame, painted, affine)
+                sharpen(frame, painted, affine, SHARPEN)
             else:
                 rest.forget()
 
