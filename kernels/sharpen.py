@@ -66,7 +66,7 @@ def _cover(cover: Any, width: int, rows: int, inverse: Any, y: int, left: int, o
         value = min(max(value, np.float32(0.0)), np.float32(1.0)) if inside else np.float32(0.0)
         out[k] = value
         most = max(most, value)
-    return most > np.float32(0.0)
+    return bool(most > np.float32(0.0))
 
 
 @exact
