@@ -42,8 +42,8 @@ def why_not() -> str | None:
 class SoundServer:
     """Runs the server; `environment` is what programs need to reach it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, real_time: bool = True) -> None:
+        self._folder, self._real_time = folder, real_time
         self._socket = folder / ("run/pulse/native" if PIPEWIRE else "pulse.sock")
         self._processes: list[subprocess.Popen[bytes]] = []
         server = f'server "unix:{self._socket}"'
@@ -85,7 +85,9 @@ class SoundServer:
     def spawn(self, *command: str, **options: object) -> subprocess.Popen[bytes]:
         """Start a program of the server inside, in real time where that is allowed; it is ended with the server."""
         # Sound servers run in real time on a desktop too (rtkit sees to it).
-        return self._start(*(("chrt", "-f", "20") if _may(*_REAL_TIME) else ()), *command, **options)
+        return self._start(
+            *(("chrt", "-f", "20") if self._real_time and _may(*_REAL_TIME) else ()), *command, **options
+        )
 
     def python(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one of the programs of the test, favoured but never in real time; its output can be read."""

@@ -38,7 +38,7 @@ def test_noise_without_end_is_not_kept(ear: object) -> None:
 
 @pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 def test_two_ears_and_a_player_leave_the_processors_alone(tmp_path: Path) -> None:
-    with SoundServer(tmp_path) as server:
+    with SoundServer(tmp_path, real_time=False) as server:
         programs = [server.python(str(HERE / "sound_ear.py"), name, "30")
                     for name in ("room_mic", "cable_far", "click:room_speaker")]  # fmt: skip
         assert programs[2].stdout is not None
