@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
@@ -17,19 +16,6 @@ from models.training.train_live import Shards, Trainer, augment  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SPREAD = 1e-3  # of the error, between two runs of one seed on one thread
-
-
-@pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in ("train_0_a", "val_b"):
-        warp = rng.integers(0, 256, (3, 2, 2, 64, 64, 3), dtype=np.uint8)
-        mask = np.zeros((3, 2, 2, 64, 64, 1), np.uint8)
-        mask[..., 24:40, 16:48, :] = 255
-        np.savez(tmp_path / f"{name}.npz", eye_src=warp[:, 0], eye_warp=warp, eye_mask=mask,
-                 eye_true=np.where(mask > 0, 200, warp).astype(np.uint8),
-                 eye_turn=np.zeros((3, 2, 2, 2), np.float32))  # fmt: skip
-    return tmp_path
 
 
 def test_a_killed_run_goes_on_from_its_checkpoint(shards: Path, tmp_path: Path) -> None:

@@ -17,19 +17,6 @@ from models.training.networks import EYE_SHAPE, LiveNet, SourceBranch, finish, w
 from models.training.train_live import Shards, Trainer, augment, checkpoint  # noqa: E402
 
 
-@pytest.fixture
-def shards(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in ("train_0_a", "val_b"):
-        warp = rng.integers(0, 256, (4, 2, 2, 64, 64, 3), dtype=np.uint8)
-        mask = np.zeros((4, 2, 2, 64, 64, 1), np.uint8)
-        mask[..., 24:40, 16:48, :] = 255
-        true = np.where(mask > 0, 200, warp).astype(np.uint8)
-        np.savez(tmp_path / f"{name}.npz", eye_src=warp[:, 0], eye_warp=warp, eye_true=true, eye_mask=mask,
-                 eye_turn=np.zeros((4, 2, 2, 2), np.float32))  # fmt: skip
-    return tmp_path
-
-
 def step(t: Trainer, s: Shards) -> dict[str, float]:
     return t.learn(augment(s.draw(t.rng, 2, 1), t.rng, False), warm=400)
 
