@@ -13,6 +13,9 @@ from models.shell import PIVOT_MM
 
 _FREE_TURN = np.radians(28.0)  # up to here the head turns as the driver's
 _MOST_TURN = np.radians(45.0)  # beyond this a photo has nothing to show
+# A half profile shows less: by its own yaw, the most it turns towards the camera (the far half is not there) and away.
+_HALF_YAW, _MOST_TOWARDS = np.radians([15.0, 42.0]), np.radians([45.0, 8.0])
+_SIDE_YAW, _MOST_AWAY = np.radians([20.0, 45.0]), np.radians([45.0, 24.0])
 _FREE_SHIFT = 0.9  # in head widths (IOD) from the source's place
 _MOST_SHIFT = 1.8
 _LEARNED_LIMIT = 4.5
@@ -62,7 +65,8 @@ def retarget(
 ) -> FaceParams:
     """Params that make the source move as the driver moved from its neutral.
 
-    Rotation: the driver's turn in the camera frame, in the tangent space, applied to the source's own. Translation: of
+    Rotation: the driver's turn in the camera frame, in the tangent space, applied to the source's own and eased towards
+    what the photo can show, a half profile less than a portrait (docs/decisions/0007). Translation: of
     the neck's pivot, in mm of a head of common size; depth as a ratio. Expression: source + gain (driver - neutral),
     units clamped to 0..1. Eyes: closure is scaled so that a shut driver eye shuts the source's.
     `vector` from `gain_vector`; `absolute` takes the driver's expression and rotation as they are.
@@ -74,11 +78,9 @@ def retarget(
     else:
         source_q, source_c, source_g = source.rotation, source.expression, source.gaze
     turn = gains.head * rotation.log(rotation.multiply(driver.rotation, rotation.inverse(neutral.rotation)))
-    q = rotation.multiply(rotation.exp(_ease(turn, float(_FREE_TURN), float(_MOST_TURN))), source_q)
-    if absolute:
-        back = _ease(rotation.log(rotation.multiply(q, rotation.inverse(source.rotation))), float(_FREE_TURN),
-                     float(_MOST_TURN))  # fmt: skip
-        q = rotation.multiply(rotation.exp(back), source.rotation)
+    q = rotation.multiply(rotation.exp(turn), source_q)
+    turn = rotation.log(rotation.multiply(q, rotation.inverse(source.rotation))) if absolute else turn
+    q = rotation.multiply(rotation.exp(_ease_turn(turn, source.rotation)), source.rotation)
     t = _translate(source, driver, neutral, q, gains.head)
 
     c = source_c + vector * (driver.expression - neutral.expression)
@@ -116,6 +118,18 @@ def _translate(source: FaceParams, driver: FaceParams, neutral: FaceParams, q: F
     ratio = (driver.translation[2] / z) ** gain if z > 1e-6 and driver.translation[2] > 1e-6 else 1.0
     t[2] = source.translation[2] * float(np.clip(ratio, 0.65, 1.6))
     return t
+
+
+def _ease_turn(turn: F64, own: F64) -> F64:
+    """Bring a turn (3,) rad within what a photo of rotation `own` can show; its direction stays."""
+    yaw = float(np.arcsin(np.clip(rotation.matrix(own)[0, 2], -1.0, 1.0)))  # where the face looks, as a turn about y
+    if turn[1] * yaw < 0.0:
+        most = np.interp(abs(yaw), _HALF_YAW, _MOST_TOWARDS)
+    else:
+        most = np.interp(abs(yaw), _SIDE_YAW, _MOST_AWAY)
+    felt = turn * np.array([1.0, float(_MOST_TURN / most), 1.0])
+    n = float(np.linalg.norm(felt))
+    return turn if n < 1e-9 else turn * (float(np.linalg.norm(_ease(felt, float(_FREE_TURN), float(_MOST_TURN)))) / n)
 
 
 def _ease(v: F64, free: float, most: float) -> F64:

@@ -122,6 +122,19 @@ def test_large_turns_ease_off_and_never_step_back() -> None:
     assert angles[-1] < 45.0
 
 
+def test_a_half_profile_turns_little_towards_the_camera_and_freely_within_what_it_shows() -> None:
+    source = NEUTRAL.with_(rotation=rotation.exp(np.radians([0.0, 40.0, 0.0])))
+    for driver, least, most in ((-40.0, 9.0, 12.0), (-5.0, 5.0, 5.0), (5.0, 5.0, 5.0), (40.0, 20.0, 29.0)):
+        for mirrored in (1.0, -1.0):
+            own = source.with_(rotation=rotation.exp(np.radians([0.0, 40.0 * mirrored, 0.0])))
+            turned = NEUTRAL.with_(rotation=rotation.exp(np.radians([0.0, driver * mirrored, 0.0])))
+            angle = degrees_between(moved(own, turned, NEUTRAL), own)
+            assert least - 1e-6 <= angle <= most + 1e-6
+    ahead = NEUTRAL.with_(rotation=rotation.exp(np.radians([0.0, 12.0, 0.0])))
+    turned = NEUTRAL.with_(rotation=rotation.exp(np.radians([0.0, -27.0, 0.0])))
+    assert degrees_between(moved(ahead, turned, NEUTRAL), ahead) == pytest.approx(27.0)
+
+
 def test_the_head_turns_about_the_neck_not_about_the_nose() -> None:
     out = moved(NEUTRAL, posed((0, 0, 20)), NEUTRAL)  # a tilt moves the eyes sideways
     driver_shift = posed((0, 0, 20)).translation - NEUTRAL.translation
