@@ -24,6 +24,8 @@ SKULL_MM = np.array([0.0, -15.0, 90.0])  # middle of the skull, head frame: hair
 BEHIND_MM = 150.0  # no hair that one photo shows beside the face comes before the face by a turn
 _EDGE_PIN_IOD = 0.8
 _THIN_IOD = (0.01, 0.12)  # so much beside the face is a soft rim; so much is hair or an ear
+_EVEN_IOD = 0.25  # how far the choice between the two is evened out along the outline ...
+_EVEN_DOWN_MM = (20.0, 50.0)  # ... above the lobe of the ear, head frame; below it a bare jaw keeps its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +97,9 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     near_w /= near_w.sum(1, keepdims=True)
     r = rotation.matrix(params.rotation)
     dist = d.min(1)
-    rim = skull_share(shell_px, dist, matte, iod)
     z_line = near_w @ (mesh_head[loop] @ r[2])
+    level = _unprojected(shell_px, z_line, params, camera)[:, 1].astype(np.float32)
+    rim = skull_share(shell_px, dist, matte, iod, level)
     head = _unprojected(shell_px, z_line + (SKULL_MM @ r[2] - z_line) * rim, params, camera)
     follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
 
@@ -138,12 +141,12 @@ def pose_shell(
     return out
 
 
-def skull_share(px: F32, beyond: F32, matte: F32, iod: float) -> F32:
+def skull_share(px: F32, beyond: F32, matte: F32, iod: float, level: F32) -> F32:
     """Share (S,) of the way from the face's own depth to the skull's for points (S, 2) px around a face.
 
-    `beyond` (S,) px from the face's outline; matte (H, W) 0..1. It rises evenly towards the person's outline, which is
-    the skull's however short the hair, and stays 0 where the face itself is the outline: to turn a jaw's soft rim at
-    the skull's depth would smear it.
+    `beyond` (S,) px from the face's outline; matte (H, W) 0..1; `level` (S,) mm below the eyes, head frame. It rises
+    evenly towards the person's outline, which is the skull's however short the hair, and stays 0 where the face itself
+    is the outline: to turn a jaw's soft rim at the skull's depth would smear it.
     """
     h, w = matte.shape
     solid = (matte > 0.5).astype(np.uint8)
@@ -152,7 +155,12 @@ def skull_share(px: F32, beyond: F32, matte: F32, iod: float) -> F32:
     outer = cv2.distanceTransform(1 - solid, cv2.DIST_L2, 5)[x[:, 1], x[:, 0]]
     thick = beyond + inner - outer  # of hair, ear or neck between the face and the background
     along = beyond / np.maximum(beyond + inner, 1e-3)
-    share = along * smoothstep(0.0, 0.12, beyond / iod) * smoothstep(*_THIN_IOD, thick / iod)
+    full = smoothstep(*_THIN_IOD, thick / iod)
+    # Hair above an ear that hardly stands off would leave it behind like a horn, as that side turns into view.
+    near = np.exp(-0.5 * (np.linalg.norm(px[:, None] - px[None], axis=2) / (_EVEN_IOD * iod)) ** 2) * (inner > 0)
+    even = (near @ full + 1e-6 * full) / (near.sum(1) + 1e-6)
+    full += (1.0 - smoothstep(*_EVEN_DOWN_MM, level)) * (even - full)
+    share = along * smoothstep(0.0, 0.12, beyond / iod) * full
     return np.asarray(share, np.float32)
 
 

@@ -116,11 +116,27 @@ def test_the_outline_of_hair_turns_at_the_skulls_depth_and_a_bare_jaw_at_its_own
     y, x = np.mgrid[:200, :200]
     matte = (np.hypot(x - centre, y - centre) < np.where(y < centre, 62.0, face)).astype(np.float32)  # hair above only
     up = np.array([[centre, centre - r] for r in (46, 54, 61, 75)], np.float32)
-    share = skull_share(up, np.array([6, 14, 21, 35], np.float32), matte, iod)
+    share = skull_share(up, np.array([6, 14, 21, 35], np.float32), matte, iod, np.full(4, -40.0, np.float32))
     assert (np.diff(share) > 0.0).all()
     assert share[2:].min() > 0.9
     down = np.array([[centre, centre + r] for r in (46, 54, 75)], np.float32)
-    assert skull_share(down, np.array([6, 14, 35], np.float32), matte, iod).max() < 0.05
+    low = np.full(3, 80.0, np.float32)
+    assert skull_share(down, np.array([6, 14, 35], np.float32), matte, iod, low).max() < 0.05
+
+
+def test_a_bare_ear_turns_with_the_hair_above_it_and_a_bare_jaw_does_not() -> None:
+    centre, face, iod = 100.0, 40.0, 60.0
+    y, x = np.mgrid[:200, :200]
+    matte = (np.hypot(x - centre, y - centre) < np.where(y < centre, 62.0, face + 2.0)).astype(np.float32)
+    angles = np.radians([40.0, 20.0, 5.0, -15.0, -25.0])  # above and below the edge of the hair
+    around = np.column_stack([centre + 54.0 * np.cos(angles), centre - 54.0 * np.sin(angles)]).astype(np.float32)
+    beyond = np.full(5, 14.0, np.float32)
+    bare = skull_share(around, beyond, matte, iod, np.full(5, 80.0, np.float32))
+    ear = skull_share(around, beyond, matte, iod, np.zeros(5, np.float32))
+    assert bare[:3].min() > 0.6
+    assert bare[4] < 0.3
+    assert ear[:3].min() > 0.6
+    assert ear[4] > bare[4] + 0.4
 
 
 @pytest.mark.parametrize("source_yaw", [0, -25])
