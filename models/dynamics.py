@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.dynamics_history import STEP_S, History
-from models.dynamics_net import DEPTH, N_HEAD, DynamicsNet, load_net, noise_at
+from models.dynamics_history import History
+from models.dynamics_lead import Lead
+from models.dynamics_net import DEPTH, LONGEST_S, DynamicsNet, depth_share, load_net
 from models.dynamics_space import LID_COLUMNS, Development
 from models.face import F32, F64, FaceParams
 
-_LIDS = list(LID_COLUMNS)
 _REST = 1.5  # tracker noises that a change must reach to pass by more than half
-LEAD = 1.5  # the head goes on at the speed expected then for so many horizons (docs/decisions/0503)
-_LONGEST_LEAD_S = 0.1
-_LEAD_SPEED = 1.3  # but no further than so many times its present speed would carry it
+LEAD = 1.0  # share of the learned lead that is shown (models/dynamics_lead.py)
 _LONGEST_STEP_S = 0.25  # after a longer gap the past says nothing
 
 
@@ -25,7 +23,7 @@ class RestFilter:
     """Holds a row still at rest: a change far below the tracker's noise hardly moves it, one far above passes whole."""
 
     def __init__(self, net: DynamicsNet) -> None:
-        self._noise = net.noise
+        self._floor = (_REST * net.noise.astype(np.float64)) ** 2
         self._row: F64 | None = None
 
     def calm(self, x: F64) -> F64:
@@ -35,7 +33,8 @@ class RestFilter:
         else:
             change = x - self._row
             square = change * change
-            floor = (_REST * noise_at(self._noise, x[DEPTH]).astype(np.float64)) ** 2
+            floor = self._floor.copy()
+            floor[DEPTH] *= depth_share(float(x[DEPTH])) ** 2
             self._row = self._row + change * (square / (square + floor))
         return self._row
 
@@ -44,38 +43,40 @@ class RowPredictor:
     """The learned predictor on rows of coordinates; times in s.
 
     Between tracking and network stands the rest filter. It takes a third of a still face's jitter away and costs no
-    accuracy (docs/dynamics.md). `lead` buys lag of the head with error: 0 is the least error.
+    accuracy (docs/dynamics.md). `lead` buys lag of the head with error: 0 is the least error, 1 as much as was learned.
+    `learned` goes on with what was learned of this driver before a gap.
     """
 
-    def __init__(self, net: DynamicsNet, lead: float = LEAD) -> None:
-        self._net, self._lead = net, lead
+    def __init__(self, net: DynamicsNet, lead: float = LEAD, learned: Lead | None = None) -> None:
+        self._net, self._share = net, lead
         self._history = History()
         self._rest = RestFilter(net)
-        self._past: F32 | None = None
-        self._seen: F32 | None = None
+        self.learned = learned or Lead()
+        self.learned.forget_waiting()
+        self._now: tuple[F32, F32] | None = None  # the past and what the network saw in it
 
     def observe(self, x: F64, t_s: float) -> None:
         """Take a row measured at `t_s` into account; times must grow."""
-        self._history.observe(self._rest.calm(x), t_s)
-        self._past = self._seen = None
+        h = self._history
+        h.observe(self._rest.calm(x), t_s)
+        past = h.past()
+        seen = self._net.look(past, h.last, h.step_s)
+        self._now = past, seen
+        if self._share > 0.0:
+            self.learned.learn(h, self._net, seen, past)
 
     def predict(self, ahead_s: float) -> F64:
         """Return the row (N_ROW,) expected `ahead_s` after the last one; 0 smooths only."""
-        h = self._history
-        if self._past is None or self._seen is None:
-            self._past = h.past()
-            self._seen = self._net.look(self._past, h.last, h.step_s)
-        ahead = max(ahead_s, 0.0)
-        out, speed = self._net.ahead(self._seen, self._past, h.last, ahead)
-        if ahead > 0.0 and self._lead > 0.0:
-            sign = np.sign(speed)
-            now = self._past[:N_HEAD, 0] / -STEP_S
-            room = sign * (_LEAD_SPEED * ahead * now - (out[:N_HEAD] - h.last[:N_HEAD]))
-            lead_s = min(self._lead * ahead, _LONGEST_LEAD_S)
-            out[:N_HEAD] += sign * np.minimum(lead_s * np.abs(speed), np.maximum(room, 0.0))
+        assert self._now is not None, "predict before any observation"
+        past, seen = self._now
+        last, ahead = self._history.last, min(max(ahead_s, 0.0), LONGEST_S)
+        out, speed = self._net.ahead(seen, past, last, ahead)
+        if ahead > 0.0 and self._share > 0.0:
+            self.learned.add(out, speed, ahead, self._share)
         # A closing eye is shown as shut as it is: a prediction that hedges on the opening would shrink the blink.
-        shut = h.last[_LIDS]
-        out[_LIDS] += np.clip((shut - 0.15) / 0.2, 0.0, 1.0) * np.maximum(shut - out[_LIDS], 0.0)
+        for c in LID_COLUMNS:
+            shut, shown = float(last[c]), float(out[c])
+            out[c] = shown + min(max((shut - 0.15) / 0.2, 0.0), 1.0) * max(shut - shown, 0.0)
         return out
 
 
@@ -98,7 +99,9 @@ class Predictor:
             if captured_ns <= self._at_ns:
                 return
             if captured_ns - self._at_ns > _LONGEST_STEP_S * 1e9:
+                learned = self._rows.learned
                 self.reset()
+                self._rows, self._first_ns = RowPredictor(self._net, learned=learned), captured_ns
         if self._rows is None:
             self._rows, self._first_ns = RowPredictor(self._net), captured_ns
         self._at_ns = captured_ns

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kernels import forecast
 from models.dynamics_space import N_ROW
 from models.face import F32, F64
 
@@ -18,7 +19,7 @@ MEANS_S = (0.08, 0.25, 1.0)
 N_PAST = LAGS + len(MEANS_S)
 _TAU = np.array(MEANS_S)
 _KEPT = 48  # rows: 0.2 s at 240 Hz
-_LAG_S = STEP_S * np.arange(1, LAGS + 1)
+_LAG_S: F64 = np.asarray(STEP_S * np.arange(1, LAGS + 1), np.float64)
 
 
 class History:
@@ -56,14 +57,14 @@ class History:
 
     def past(self) -> F32:
         """Differences to the last row, (N_ROW, N_PAST): at the lags (33 ms steps), then of the running means."""
-        t, x = self._t[max(0, self._n - _KEPT) : self._n], self._x[max(0, self._n - _KEPT) : self._n]
-        when = np.maximum(t[-1] - _LAG_S, t[0])
-        k1 = np.minimum(np.searchsorted(t, when, side="right"), len(t) - 1)
-        k0 = np.maximum(k1 - 1, 0)
-        span = np.where(k1 > k0, t[k1] - t[k0], 1.0)
-        s = ((when - t[k0]) / span)[:, None]
-        rows = np.concatenate([x[k0] * (1 - s) + x[k1] * s, self._means])
-        return np.ascontiguousarray((rows - x[-1]).T, np.float32)
+        first = max(0, self._n - _KEPT)
+        out = np.empty((N_ROW, N_PAST), np.float32)
+        forecast.differences(self._t[first : self._n], self._x[first : self._n], self._means, _LAG_S, out)
+        return out
+
+    def kept(self) -> tuple[F64, F64, int]:
+        """Times and rows in whole buffers, and how many of them are in use; for reading only."""
+        return self._t, self._x, self._n
 
 
 def mean_weights(dt: float) -> tuple[F64, F64, F64]:

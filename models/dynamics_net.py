@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels import forecast
 from models.dynamics_history import N_PAST, STEP_S
 from models.dynamics_space import N_ROW, REGION_OF, REGIONS
 from models.face import F32, F64
@@ -25,6 +26,8 @@ N_HEAD = 6  # the first columns: turn and shift
 SPEED_S = 0.1  # the network's speeds are changes within this time
 DEPTH = 5  # column of the head's depth; the tracker's noise in it grows with it
 NOISE_DEPTH_MM = 400.0  # depth at which `DynamicsNet.noise` is stated
+_NEAR_MM, _FAR_MM = 100.0, 4000.0  # heads are taken as no nearer and no farther
+_HORIZON_S = 0.1  # horizons count in units of it
 _MEMBER = (REGION_OF[:, None] == np.arange(len(REGIONS))).astype(np.float32)
 _SHARE = _MEMBER / _MEMBER.sum(0)
 _BOUNDED = np.zeros(N_ROW, np.float32)
@@ -42,25 +45,34 @@ class DynamicsNet:
     b: tuple[F32, ...]
 
     def look(self, past: F32, last: F64, step_s: float) -> F32:
-        """Inputs of every coordinate, (N_ROW, N_INPUT), but for the horizon, which stays 0."""
-        seen: F32 = inputs(past[None], last[None].astype(np.float32), np.full(1, step_s, np.float32), self.noise)[0]
-        return seen
+        """What every coordinate shows, (N_ROW, H): the first layer but for the horizon."""
+        noise = self.noise.copy()
+        noise[DEPTH] *= depth_share(float(last[DEPTH]))
+        return forecast.first_layer(past, last, noise, step_s / STEP_S, _BOUNDED, REGION_OF, self.w[0], self.b[0])
 
     def ahead(self, seen: F32, past: F32, last: F64, ahead_s: float) -> tuple[F64, F64]:
         """The row (N_ROW,) expected `ahead_s` after the last one, and the speed of the head (N_HEAD,) then, 1/s.
 
         0 smooths only; beyond 150 ms it stays as at 150.
         """
-        w1, w2, w3 = self.w
-        x = seen @ w1
-        x += self.b[0] + np.float32(min(max(ahead_s, 0.0), LONGEST_S) / 0.1) * w1[N_PAST + 4]
-        x = softsign(x) @ w2
-        x += self.b[1]
-        x = softsign(x) @ w3
-        x += self.b[2]
-        row = last + np.einsum("nk,nk->n", x[:, :N_PAST], past)
-        speed = np.einsum("nk,nk->n", x[:N_HEAD, N_PAST:], past[:N_HEAD])
-        return np.asarray(row), np.asarray(speed / SPEED_S, np.float64)
+        place, speed = self.of(seen, past, np.full(1, ahead_s), N_ROW)
+        return last + place[0], speed[0]
+
+    def of(self, seen: F32, past: F32, ahead_s: F64, rows: int) -> tuple[F64, F64]:
+        """Change (M, rows) of the first coordinates within each of M horizons; the head's speeds (M, N_HEAD) then."""
+        unit = (np.clip(ahead_s, 0.0, LONGEST_S) / _HORIZON_S).astype(np.float32)
+        (w1, w2, w3), (_, b2, b3) = self.w, self.b
+        place, speed = forecast.weigh(seen, past, rows, N_HEAD, unit, w1[N_PAST + 4], w2, b2, w3, b3)
+        return place.astype(np.float64), speed.astype(np.float64) / SPEED_S
+
+
+def weigh(net: DynamicsNet, seen: F32, past: F32) -> F32:
+    """The network in NumPy, as training means it: inputs (.., N_INPUT) and past (.., N_PAST) to changes (.., 2).
+
+    The second is of the speed, within `SPEED_S`. `kernels/forecast.py` is checked against it.
+    """
+    x = softsign(softsign(seen @ net.w[0] + net.b[0]) @ net.w[1] + net.b[1]) @ net.w[2] + net.b[2]
+    return np.asarray((x.reshape(*x.shape[:-1], 2, N_PAST) * past[..., None, :]).sum(-1))
 
 
 def softsign(x: F32) -> F32:
@@ -68,11 +80,16 @@ def softsign(x: F32) -> F32:
     return np.asarray(x / (1 + np.abs(x)))
 
 
+def depth_share(depth_mm: float) -> float:
+    """What the noise in the depth of a head is over that at `NOISE_DEPTH_MM`."""
+    return min(max(depth_mm, _NEAR_MM), _FAR_MM) / NOISE_DEPTH_MM
+
+
 def noise_at(noise: F32, depth_mm: Any) -> F32:
     """Tracker noise (.., N_ROW) of heads at depths (..), mm: a small face's depth shakes more."""
     depth = np.asarray(depth_mm, np.float32)
     out = np.broadcast_to(noise, (*depth.shape, len(noise))).astype(np.float32)
-    out[..., DEPTH] *= np.clip(depth, 100.0, 4000.0) / np.float32(NOISE_DEPTH_MM)
+    out[..., DEPTH] *= np.clip(depth, _NEAR_MM, _FAR_MM) / np.float32(NOISE_DEPTH_MM)
     return out
 
 

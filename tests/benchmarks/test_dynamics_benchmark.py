@@ -14,7 +14,7 @@ from benchmarks.dynamics_baselines import (
     OneEuro,
 )
 from benchmarks.dynamics_imagine import CALM_STATISTICS, compare, compare_calm, statistics
-from benchmarks.dynamics_lead import LEADS, price
+from benchmarks.dynamics_lead import LEADS, overshoots, price
 from benchmarks.dynamics_measures import (
     Picture,
     blink_fidelity,
@@ -150,7 +150,7 @@ def test_the_engine_beats_holding_on_people_it_never_saw_and_keeps_still_faces_s
     people = [k for k in data.test if k.name in ("sadtalker_aoc", "tpsmm_driving", "retalking_4")]
     ours, held = [run(lambda: RowPredictor(net), k) for k in people], [run(hold, k) for k in people]
     for horizon in (66, 100, 150):
-        assert seen_errors(picture, ours, horizon) < 0.93 * seen_errors(picture, held, horizon)
+        assert seen_errors(picture, ours, horizon) < 0.92 * seen_errors(picture, held, horizon)
     assert seen_errors(picture, ours, 0) < 1.1 * seen_errors(picture, held, 0)
     assert (lags_ms(ours, 0) < 20).all()
     still, raw = [run(lambda: RowPredictor(net), k) for k in data.still_test], [run(hold, k) for k in data.still_test]
@@ -169,10 +169,21 @@ def test_leading_buys_lag_with_error() -> None:
         got = [figures["leads"][str(lead)][latency] for lead in LEADS]
         lags = [g["lag_ms"] for g in got]
         assert lags == sorted(lags, reverse=True)
-        assert lags[-1] < 0.55 * lags[0] < 0.55 * figures["held_lag_ms"][latency]
         shipped = figures["leads"][str(LEAD)][latency]
-        assert shipped["rmse_against_hold"] < -0.2
-        assert shipped["lag_ms"] < 0.5 * figures["held_lag_ms"][latency]
+        assert shipped["rmse_against_hold"] < -0.25
+        assert abs(shipped["lag_ms"]) < 0.5 * lags[0]
+        assert shipped["shift_lag_ms"] < figures["held_lag_ms"][latency]
+
+
+@pytest.mark.parametrize("method", ["engine", "hold"])
+def test_a_made_turn_is_hardly_overshot(method: str) -> None:
+    net = load_net()
+    found = overshoots(hold if method == "hold" else lambda: RowPredictor(net))
+    assert max(found["1_s"]) < 1.6
+    assert max(found["0.5_s"]) < 6.0
+    trend = np.full((1, N_ROW, 1), 0.13)
+    if method == "engine":
+        assert max(found["1_s"]) < max(overshoots(lambda: DoubleExponential(trend))["1_s"])
 
 
 def test_calm_motion_is_found_and_measured() -> None:
@@ -186,7 +197,7 @@ def test_calm_motion_is_found_and_measured() -> None:
 def test_imagined_motion_has_the_statistics_of_people() -> None:
     figures = compare(split(load_takes()).test)
     strange = [name for name, got in figures.items() if not got["within"]]
-    assert len(strange) <= 2, strange
+    assert not strange
 
 
 def test_statistics_know_a_made_motion() -> None:
