@@ -88,10 +88,9 @@ class Performer:
 
     def warm_up(self) -> U8:
         """Render the resting source once and return it (H, W, 3): the picture to fall back on; may raise."""
-        rest, predictor = self._stages.rest, self._stages.predictor
-        predictor.observe(rest, 0)  # compiles its kernels, or loads them
-        predictor.predict(NS_PER_MS)
-        predictor.reset()
+        rest = self._stages.rest
+        self._stages.predictor.observe(rest, 0)  # compiles its kernels, or loads them
+        self._stages.predictor.reset()
         self._good = self._stages.puppet.render(self._stages.puppet.retarget(rest, rest, self._gains))
         return self._good
 
