@@ -53,7 +53,7 @@ from realtime.config import Config
 ENGINE = "engine"
 UNLED = "engine, head not led"
 _LIVE_SIZE = 384
-_PACED_FRAMES = 150
+_PACED_FRAMES = 450
 _RUNNING_FRAMES = 180  # eight runs of six seconds at 30 fps: a clip takes about a minute and a half
 
 
