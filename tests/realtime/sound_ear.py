@@ -1,7 +1,8 @@
 """An independent ear, run as a program of its own: prints the time of every click it hears, by the monotonic clock.
 
-python sound_ear.py DEVICE SECONDS -> one JSON line per click: {"ns": ..}; DEVICE `click:NAME` plays clicks instead, one
-at every full second of the monotonic clock, and prints the time at which the device says each one sounds.
+python sound_ear.py DEVICE SECONDS [BLOCK] -> one JSON line per click: {"ns": ..}. DEVICE `click:NAME` plays clicks
+instead, one at every full second of the monotonic clock, and prints the time at which the device says each one sounds.
+BLOCK: samples that the device hands over at a time (480); a slow machine wants more.
 """
 
 from __future__ import annotations
@@ -24,6 +25,11 @@ def say(ns: int) -> None:
     sys.stdout.flush()
 
 
+def sizes(block: int) -> dict[str, float]:
+    """Return what a stream is asked for: samples at a time, and the buffer in s."""
+    return {"blocksize": block, "latency": 3 * block / RATE}
+
+
 def clicks(samples: np.ndarray) -> tuple[list[float], int]:
     """Return the middles of all clicks that have ended (samples), and how many samples are done with."""
     middles: list[float] = []
@@ -39,7 +45,7 @@ def clicks(samples: np.ndarray) -> tuple[list[float], int]:
     return middles, max(used, len(samples) - 480)
 
 
-def listen(device: str, seconds: float) -> None:
+def listen(device: str, seconds: float, block: int) -> None:
     """Print the middle of each click."""
     blocks: list[tuple[float, np.ndarray]] = []
     lock = threading.Lock()
@@ -50,7 +56,7 @@ def listen(device: str, seconds: float) -> None:
         with lock:
             blocks.append((now - age, data[:, 0].copy()))
 
-    with sd.InputStream(device=device, channels=1, samplerate=RATE, blocksize=480, latency=0.03, callback=callback):
+    with sd.InputStream(device=device, channels=1, samplerate=RATE, **sizes(block), callback=callback):
         end = time.monotonic() + seconds
         offset: float | None = None  # ns of sample 0, smoothed over many blocks
         count, tail = 0, np.zeros(0)
@@ -71,7 +77,7 @@ def listen(device: str, seconds: float) -> None:
             tail = tail[used:]
 
 
-def click(device: str, seconds: float) -> None:
+def click(device: str, seconds: float, block: int) -> None:
     """Play a click at every full second."""
     done: list[int] = []
     played = [0]
@@ -90,7 +96,7 @@ def click(device: str, seconds: float) -> None:
             if start >= 0:
                 done.append(int(first + (start + 240) * NS / RATE))
 
-    with sd.OutputStream(device=device, channels=1, samplerate=RATE, blocksize=480, latency=0.03, callback=callback):
+    with sd.OutputStream(device=device, channels=1, samplerate=RATE, **sizes(block), callback=callback):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.2)
@@ -99,5 +105,5 @@ def click(device: str, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    name, length = sys.argv[1], float(sys.argv[2])
-    click(name.removeprefix("click:"), length) if name.startswith("click:") else listen(name, length)
+    name, length, size = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 480
+    click(name.removeprefix("click:"), length, size) if name.startswith("click:") else listen(name, length, size)
