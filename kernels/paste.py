@@ -5,7 +5,6 @@ Pixel centres lie at integer coordinates. An affine (2, 3) float64 takes crop (x
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,9 @@ from kernels.arrays import check, check_writable
 from kernels.cubic import blank, lay
 from kernels.jit import exact, interpolating
 from kernels.map_lanes import sample
+from kernels.placed import RIM, placed
 
 U8 = npt.NDArray[np.uint8]
-_RIM = 2  # crop px on each side that must be empty, so that the four-tap filter needs no bounds
 
 
 def cut(picture: U8, affine: npt.NDArray[np.float64], out: U8) -> None:
@@ -46,22 +45,9 @@ def lay_over(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[
     check_writable("picture", picture)
     check("painted", painted, (np.float32,), (None, None, 4))
     check("affine", affine, (np.float64,), (2, 3))
-    a, b, c, d = affine[0, 0], affine[0, 1], affine[1, 0], affine[1, 1]
-    det = a * d - b * c
-    if painted.shape[0] <= 2 * _RIM or painted.shape[1] <= 2 * _RIM or not abs(det) > 1e-9:
-        return
-    far_x, far_y = painted.shape[1] - 1, painted.shape[0] - 1
-    xs = [affine[0, 2] + a * x + b * y for x in (0, far_x) for y in (0, far_y)]
-    ys = [affine[1, 2] + c * x + d * y for x in (0, far_x) for y in (0, far_y)]
-    if not all(map(math.isfinite, (*xs, *ys))):
-        return
-    x0, y0 = max(0, math.floor(min(xs))), max(0, math.floor(min(ys)))
-    x1 = min(picture.shape[1], math.ceil(max(xs)) + 1)
-    y1 = min(picture.shape[0], math.ceil(max(ys)) + 1)
-    if x1 <= x0 or y1 <= y0:
-        return
-    inverse = np.array([[d, -b, b * affine[1, 2] - d * affine[0, 2]], [-c, a, c * affine[0, 2] - a * affine[1, 2]]])
-    _lay_over(picture, painted, inverse / det, x0, y0, x1, y1)
+    where = placed(painted.shape, affine, picture.shape)
+    if where is not None:
+        _lay_over(picture, painted, *where)
 
 
 def scale(picture: U8, factor: float, out: npt.NDArray[np.float32]) -> None:
@@ -135,8 +121,8 @@ def _cubic(t: Any) -> Any:
 @interpolating
 def _lay_over(picture: Any, painted: Any, inverse: Any, left: int, top: int, last_x: int, last_y: int) -> None:
     height, width = painted.shape[0], painted.shape[1]
-    low = np.float32(_RIM)
-    right, bottom = np.float32(width - 1 - _RIM), np.float32(height - 1 - _RIM)
+    low = np.float32(RIM)
+    right, bottom = np.float32(width - 1 - RIM), np.float32(height - 1 - RIM)
     flat, pixels = painted.reshape(-1), picture.reshape(-1)
     pitch, row = np.uint64(4 * width), np.uint64(3 * picture.shape[1])
     for y in range(np.uint64(top), np.uint64(last_y)):

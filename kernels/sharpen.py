@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,9 @@ import numpy.typing as npt
 
 from kernels.arrays import check, check_writable
 from kernels.jit import exact, interpolating
+from kernels.placed import RIM, placed
 
 U8 = npt.NDArray[np.uint8]
-_RIM = 2  # outer crop px that `paste.lay_over` does not draw
 
 
 def sharpen(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[np.float64], amount: float) -> None:
@@ -26,28 +25,16 @@ def sharpen(picture: U8, painted: npt.NDArray[np.float32], affine: npt.NDArray[n
     check_writable("picture", picture)
     check("painted", painted, (np.float32,), (None, None, 4))
     check("affine", affine, (np.float64,), (2, 3))
-    a, b, c, d = affine[0, 0], affine[0, 1], affine[1, 0], affine[1, 1]
-    det = a * d - b * c
-    if min(painted.shape[:2]) <= 2 * _RIM or not abs(det) > 1e-9:
-        return
-    far_x, far_y = painted.shape[1] - 1, painted.shape[0] - 1
-    xs = [affine[0, 2] + a * x + b * y for x in (0, far_x) for y in (0, far_y)]
-    ys = [affine[1, 2] + c * x + d * y for x in (0, far_x) for y in (0, far_y)]
-    if not all(map(math.isfinite, (*xs, *ys))):
-        return
-    x0, y0 = max(1, math.floor(min(xs))), max(1, math.floor(min(ys)))
-    x1, y1 = min(picture.shape[1] - 1, math.ceil(max(xs)) + 1), min(picture.shape[0] - 1, math.ceil(max(ys)) + 1)
-    if x1 <= x0 or y1 <= y0:
-        return
-    inverse = np.array([[d, -b, b * affine[1, 2] - d * affine[0, 2]], [-c, a, c * affine[0, 2] - a * affine[1, 2]]])
-    _sharpen(picture, painted, inverse / det, x0, y0, x1, y1, np.float32(amount))
+    where = placed(painted.shape, affine, picture.shape, margin=1)
+    if where is not None:
+        _sharpen(picture, painted, *where, np.float32(amount))
 
 
 @interpolating
 def _cover(cover: Any, width: int, rows: int, inverse: Any, y: int, left: int, out: Any) -> bool:
     """Sample one row of cover, (rows, width) flat; returns whether there is any."""
-    low = np.float32(_RIM)
-    right, bottom = np.float32(width - 1 - _RIM), np.float32(rows - 1 - _RIM)
+    low = np.float32(RIM)
+    right, bottom = np.float32(width - 1 - RIM), np.float32(rows - 1 - RIM)
     most = np.float32(0.0)
     u0 = np.float32(inverse[0, 1] * y + inverse[0, 2] + inverse[0, 0] * left)
     v0 = np.float32(inverse[1, 1] * y + inverse[1, 2] + inverse[1, 0] * left)

@@ -12,7 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 
-from models.training.train_live import Shards, Trainer, augment  # noqa: E402
+from models.training.live_batches import Shards, augment  # noqa: E402
+from models.training.train_live import Trainer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 SPREAD = 1e-3  # of the error, between two runs of one seed on one thread

@@ -13,8 +13,9 @@ pytest.importorskip("onnx", reason="the train extra is not installed")
 from models.inference import open_network  # noqa: E402
 from models.training import export_live, losses  # noqa: E402
 from models.training.average import average  # noqa: E402
+from models.training.live_batches import Shards, augment  # noqa: E402
 from models.training.networks import EYE_SHAPE, LiveNet, SourceBranch, finish, window  # noqa: E402
-from models.training.train_live import Shards, Trainer, augment, checkpoint  # noqa: E402
+from models.training.train_live import Trainer, checkpoint  # noqa: E402
 
 
 def step(t: Trainer, s: Shards) -> dict[str, float]:
