@@ -13,6 +13,12 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Choose an option, which is added where the list lacks it.
+export function choose(select, value) {
+  if (![...select.options].some(option => option.value === value)) select.add(new Option(value, value));
+  select.value = value;
+}
+
 // Replace children only when what they show has changed: focus and drags survive.
 export function fill(parent, key, build) {
   const text = JSON.stringify(key);
