@@ -129,6 +129,7 @@ class Config:
     recalibrate_after_s: float = 3.0  # a face lost for longer may be another person
     no_face_notice_s: float = 3.0  # say so when no face was seen for so long
     queue_frames: int = 8  # offline: pictures waiting between two stages
+    file_wait_mb: float = 64.0  # live: pictures waiting for a video file's encoder
     crf: int = 16  # H.264 quality of video files
     preset: str = "veryfast"  # x264 speed of video files
     udp_kbps: int = 4000  # bit rate of the udp:// stream

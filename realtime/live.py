@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,13 +24,43 @@ from realtime.sender import Sender
 from realtime.types import Composite
 
 _SECOND_NS = NS_PER_S
+_SWITCH_S = 0.0005  # after which a thread must give the interpreter's lock to one that waits for it
+_SLOW_S = 5  # seconds of drops before somebody is told
+_SLOW_SHARE = 0.1  # of the frames
+
+
+class Drops:
+    """Judges, once a second, whether frames go on being dropped: over five seconds, and in the last one too."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[tuple[float, float]] = deque(maxlen=_SLOW_S + 1)
+
+    def go_on(self, wanted: float, taken: float) -> bool:
+        """Take both counts since the start into account: frames that were to be shown, and frames that were."""
+        self._seconds.append((wanted, taken))
+        if len(self._seconds) <= _SLOW_S:
+            return False
+        return all(self._share(since) > _SLOW_SHARE for since in (self._seconds[0], self._seconds[-2]))
+
+    @property
+    def lost(self) -> tuple[int, int]:
+        """Frames dropped, and frames that were to be shown, within these seconds."""
+        first, last = self._seconds[0], self._seconds[-1]
+        wanted = last[0] - first[0]
+        return round(wanted - (last[1] - first[1])), round(wanted)
+
+    def _share(self, since: tuple[float, float]) -> float:
+        wanted, taken = self._seconds[-1][0] - since[0], self._seconds[-1][1] - since[1]
+        return (wanted - taken) / wanted if wanted > 0 else 0.0
 
 
 class LiveRun:
     """One run at live pace; outputs are open already, and closed by the caller."""
 
     def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
-                 meter: Meter, notices: Notices, controls: Controls | None = None) -> None:  # fmt: skip
+                 meter: Meter, notices: Notices, controls: Controls | None = None,
+                 rehearse: Callable[[], None] | None = None) -> None:  # fmt: skip
+        """`rehearse` is called in the compute thread before the driver's first frame is asked for."""
         self._driver, self._performer, self._config = driver, performer, config
         self._clock, self._meter, self._notices = clock, meter, notices
         self._frames: Latest[Item] = Latest()
@@ -37,7 +70,8 @@ class LiveRun:
             Sender(output, config.fps, meter, clock, counts=i == 0, driver_fps=rate) for i, output in enumerate(outputs)
         ]
         meter.gauge("sent", lambda: {sender.output.name: sender.figures for sender in self.senders})
-        self._slow_said = False
+        self._drops, self._slow_said = Drops(), False
+        self._rehearse, self._ready = rehearse, threading.Event()
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)
 
@@ -47,6 +81,7 @@ class LiveRun:
         self._frames.close()
         for sender in self.senders:
             sender.mailbox.close()
+        self._ready.set()
 
     def run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
         """Run until the driver ends, `seconds` have passed, or `crew.abort` is called; raises what a thread raised."""
@@ -54,15 +89,20 @@ class LiveRun:
         # what lives by now is left out until the end.
         gc.collect()
         gc.freeze()
+        interval_s = sys.getswitchinterval()
+        # Else the page, or a source in preparation, would hold a frame up by 5 ms each time it asks for the lock.
+        sys.setswitchinterval(_SWITCH_S)
         try:
             self._run(on_second)
         finally:
+            sys.setswitchinterval(interval_s)
             gc.unfreeze()
 
     def _run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:
         for sender in self.senders:
             self.crew.spawn(f"send {sender.output.name}", lambda s=sender: s.run(self.crew, self._lost_output))  # type: ignore[misc]
         compute = self.crew.spawn("compute", self._compute)
+        self._ready.wait()
         self._meter.start()
         start_ns = self._clock.now_ns()
         self.crew.spawn("capture", self._capture)
@@ -106,15 +146,16 @@ class LiveRun:
         self._meter.set_count("dropped", self._frames.dropped + primary)
 
     def _say_if_slow(self) -> None:
-        """Tell once, after five seconds, when the machine cannot keep up with the driver."""
+        """Tell once when the machine cannot keep up with the driver, and it does not pass."""
         figures = self._meter.snapshot(running=True)
         # A driver faster than the output is thinned out on purpose.
         wanted = figures["frames_in"] * min(1.0, self._config.fps / float(self._driver.fps))
-        if self._slow_said or figures["seconds"] < 5.0 or figures["frames_in"] - figures["dropped"] > 0.9 * wanted:
+        if not self._drops.go_on(wanted, figures["frames_in"] - figures["dropped"]) or self._slow_said:
             return
         self._slow_said = True
-        self._notices(Notice("warning", f"{figures['dropped']} of {figures['frames_in']} frames were dropped; try "
-                             "--generator off or --size 384, or close other programs"))  # fmt: skip
+        lost, of = self._drops.lost
+        self._notices(Notice("warning", f"{lost} of the last {of} frames were dropped; try --generator off or --size "
+                             "384, or close other programs"))  # fmt: skip
 
     def _capture(self) -> None:
         """Put the driver's frames into the mailbox as they come."""
@@ -130,6 +171,9 @@ class LiveRun:
 
     def _compute(self) -> None:
         """Make a picture of each newest frame, and an idle one at the output's rate while none comes."""
+        if self._rehearse is not None:
+            self._rehearse()
+        self._ready.set()
         stall_s = max(self._config.stall_s, 3.0 / float(self._driver.fps))
         wait_s = stall_s
         while not self.crew.stop.is_set():

@@ -62,7 +62,7 @@ class Performer:
     """Turns driver frames into composites; `track`, `draft` and `finish` may run in three threads, each in one."""
 
     def __init__(self, stages: Stages, config: Config, meter: Meter, notices: Notices, mouth: Mouth | None = None,
-                 tap: Tap | None = None) -> None:  # fmt: skip
+                 tap: Tap | None = None, good: U8 | None = None) -> None:  # fmt: skip
         self._stages = stages
         self._mouth = mouth
         self._config = config
@@ -81,7 +81,7 @@ class Performer:
         self._face_ns: int | None = None  # last face seen, by `track`
         self._forgotten = False
         self._params_ns: int | None = None  # last params shown, by `show`
-        self._good: U8 | None = None
+        self._good = good  # the picture to fall back on
         self._good_alpha: U8 | None = None
         self._background = config.background
         self._seq = 0

@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from realtime.audio.mouth import Mouth, mouth_of_file
 from realtime.audio.session import AudioSession, Delay
-from realtime.capture.base import Driver, Pictures
+from realtime.capture.base import Driver, as_driver
 from realtime.capture.choose import Choice, check_pace, choose_driver, open_driver
 from realtime.capture.imagined import ImagineDriver
 from realtime.clock import NS_PER_MS, Clock, MonotonicClock
@@ -37,6 +38,7 @@ from realtime.performer import Performer
 from realtime.preview.desk import Desk
 from realtime.preview.run_side import Running
 from realtime.preview.server import PageServer, PreviewOutput
+from realtime.rehearsal import rehearse
 from realtime.stages import Stages
 from realtime.tap import Tap
 from realtime.trace import Trace
@@ -72,7 +74,7 @@ class Engine:
     ) -> None:
         self._config, self._notices = config, notices
         self._clock = clock or MonotonicClock()
-        self._given_driver = _as_driver(driver, config) if driver is not None else None
+        self._given_driver = as_driver(driver, config.fps) if driver is not None else None
         self._given_outputs = outputs
         self._assemble = assemble
         self._trace = Trace() if config.trace else None
@@ -116,8 +118,9 @@ class Engine:
                 self._notices(Notice("note", f"sending to {output.name}"))
             sync = follow_lag(config, meter, self._notices)
             if config.pace == "live":
+                first = partial(rehearse, stages, config, self._clock, rest)
                 self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices,
-                                        self.controls)  # fmt: skip
+                                        self.controls, first)  # fmt: skip
                 self._attach(stages)
             else:
                 self._running = OfflineRun(driver, shown, self._performer, config, self._clock, meter)
@@ -284,13 +287,6 @@ class Engine:
 def run(config: Config, **parts: Any) -> Report:
     """Run the engine once and return its report; `parts` as in `Engine` (driver, outputs, assemble, clock, notices)."""
     return Engine(config, **parts).run()
-
-
-def _as_driver(driver: Driver | Iterable[U8], config: Config) -> Driver:
-    """Return `driver`, or the pictures it yields as a driver of `config.fps`."""
-    if hasattr(driver, "real_time"):
-        return driver  # type: ignore[return-value]
-    return Pictures(driver, config.fps)
 
 
 def _assembly() -> Assemble:

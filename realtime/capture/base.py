@@ -71,6 +71,13 @@ class Pictures:
         """Nothing to free."""
 
 
+def as_driver(driver: Driver | Iterable[U8], fps: Fraction | int) -> Driver:
+    """Return `driver`, or the pictures (H, W, 3) that it yields as a driver of `fps`."""
+    if hasattr(driver, "real_time"):
+        return driver  # type: ignore[return-value]
+    return Pictures(driver, fps)
+
+
 class Paced:
     """Releases the frames of a driver that has no pace of its own on the clock, each stamped at its release."""
 

@@ -1,4 +1,7 @@
-"""Video files: H.264 in the container that the file name asks for, with the sound of a file driver."""
+"""Video files: H.264 in the container that the file name asks for, with the sound of a file driver.
+
+At live pace the encoder works behind a queue: a picture is stamped when it is handed over and written in its turn.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,12 @@ from realtime.notices import Notice, Notices
 from realtime.outputs.alpha import straight
 from realtime.outputs.audio_copy import AudioCopy
 from realtime.outputs.base import Stream
+from realtime.outputs.behind import Behind
 from realtime.types import U8, Composite
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".m4v")
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+_FEWEST_WAITING = 4  # pictures that may wait for the encoder, however large they are
 _TICKS = 90_000  # a second, at least: the grain of presentation times
 
 
@@ -37,6 +42,7 @@ class VideoOutput:
         self._part = part_path(path)
         self._container: Any = None
         self._audio: AudioCopy | None = None
+        self._behind: Behind[tuple[Composite, int]] | None = None
         self._last_pts = -1
         self._first_ns: int | None = None
 
@@ -80,9 +86,13 @@ class VideoOutput:
             self._audio = (
                 AudioCopy(self._container, stream.audio, stream.seconds, self._notices) if stream.audio else None
             )
+            self._container.start_encoding()  # else the first picture would wait for it
         except (av.error.FFmpegError, OSError) as error:
             self.close(complete=False)
             raise self._failure(error) from None
+        if not stream.stamped:
+            most = max(_FEWEST_WAITING, int(self._config.file_wait_mb * 1e6 / (3 * width * height)))
+            self._behind = Behind(lambda item: self._encode(*item), most, f"encode {self._path.name}")
 
     def _set_up(self, width: int, height: int, fps: Fraction) -> None:
         """Set the encoder: yuv420p with the BT.601 matrix, tagged.
@@ -105,13 +115,20 @@ class VideoOutput:
         context.time_base = self._time_base
 
     def send(self, composite: Composite) -> None:
-        """Encode one picture."""
+        """Take one picture: encode it, or at live pace leave it to the encoder's thread."""
+        pts = self._pts(composite)
+        if self._behind is not None:
+            self._behind.put((composite, pts))
+        else:
+            self._encode(composite, pts)
+
+    def _encode(self, composite: Composite, pts: int) -> None:
         try:
             picture = straight(composite) if self._clear else composite.rgb
             frame = self._av.VideoFrame.from_ndarray(self._padded(picture), "rgba" if self._clear else "rgb24")
             frame = frame.reformat(format=self._pixels, dst_colorspace=self._matrix, dst_color_range=self._range)
             frame.colorspace, frame.color_range = 6, 1
-            frame.pts, frame.time_base = self._pts(composite), self._time_base
+            frame.pts, frame.time_base = pts, self._time_base
             if self._audio is not None:
                 self._audio.copy_until(float(frame.pts * self._time_base))
             for packet in self._video.encode(frame):
@@ -147,6 +164,16 @@ class VideoOutput:
 
     def close(self, complete: bool) -> None:
         """Finish the file and give it its name, or remove what there is of it."""
+        behind, self._behind = self._behind, None
+        try:
+            if behind is not None:
+                behind.finish(complete)
+        except OutputError:
+            self._end(complete=False)
+            raise
+        self._end(complete)
+
+    def _end(self, complete: bool) -> None:
         container, self._container = self._container, None
         if container is None:
             return

@@ -17,10 +17,11 @@ from realtime.preview.guard import Guard, is_loopback
 from realtime.types import Composite
 
 _LOG = logging.getLogger("faceanime.preview")
+_UP_S = 10.0  # a page that takes longer comes up while the run goes on
 
 
 class PageServer:
-    """Serves a desk from `start` to `stop`; the framework is imported in its thread, so no run waits for it."""
+    """Serves a desk from `start` to `stop`; `load` imports the framework (about a second) while the models load."""
 
     def __init__(self, desk: Desk, config: Config) -> None:
         self._desk, self._host, self._port = desk, config.host, config.port
@@ -29,7 +30,7 @@ class PageServer:
         self._socket: socket.socket | None = None
         self._server: Any = None
         self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
+        self._stopping, self._up = threading.Event(), threading.Event()
 
     @property
     def url(self) -> str:
@@ -42,8 +43,15 @@ class PageServer:
         """Whether the page is served."""
         return self._thread is not None and self._thread.is_alive()
 
+    def load(self) -> None:
+        """Import the framework in a thread of its own."""
+        threading.Thread(target=_framework, name="preview-load", daemon=True).start()
+
     def start(self) -> None:
-        """Take the port and begin to serve; raises `OutputError` when the port is taken."""
+        """Take the port and serve, which is so on return; raises `OutputError` when the port is taken.
+
+        An import beside the first frames would hold them up: it has the interpreter's lock most of the time.
+        """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -56,6 +64,7 @@ class PageServer:
                               f"Add --port {self._port + 1}, or stop the program that uses it") from None  # fmt: skip
         self._thread = threading.Thread(target=self._serve, name="preview-http", daemon=True)
         self._thread.start()
+        self._up.wait(_UP_S)
 
     def stop(self) -> None:
         """End within about two seconds."""
@@ -68,22 +77,42 @@ class PageServer:
             self._socket.close()
 
     def _serve(self) -> None:
-        import uvicorn
+        try:
+            self._serve_until_stopped()
+        except Exception:
+            _LOG.exception("the control page has stopped")
+        finally:
+            self._up.set()
 
-        from realtime.preview.app import build_app
+    def _serve_until_stopped(self) -> None:
+        uvicorn, build_app = _framework()
+        up = self._up
+
+        class Server(uvicorn.Server):  # type: ignore[misc, name-defined]
+            """Says when it serves."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                """Begin to serve."""
+                await super().startup(sockets)
+                up.set()
 
         app = Guard(build_app(self._desk), self._host, self._port, self.token, self._most_bytes)
         # Deflate would only squeeze JPEGs again, at the expense of the compute thread.
         options = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", ws_max_size=4096,
                                  ws_per_message_deflate=False, timeout_graceful_shutdown=1, server_header=False,
                                  date_header=False)  # fmt: skip
-        self._server = uvicorn.Server(options)
-        if self._stopping.is_set():
-            return
-        try:
+        self._server = Server(options)
+        if not self._stopping.is_set():
             self._server.run(sockets=[self._socket])
-        except Exception:
-            _LOG.exception("the control page has stopped")
+
+
+def _framework() -> tuple[Any, Any]:
+    """Return uvicorn and what builds the page's application."""
+    import uvicorn
+
+    from realtime.preview.app import build_app
+
+    return uvicorn, build_app
 
 
 class PreviewOutput:
@@ -98,6 +127,8 @@ class PreviewOutput:
         self._server = server or PageServer(self.desk, config)
         self._notices = notices
         self.name = f"preview page {self._server.url}"
+        if not self._server.running:
+            self._server.load()
 
     @property
     def url(self) -> str:
