@@ -32,7 +32,9 @@ MIN_IOD_PX = 12.0
 
 
 class Published:
-    """Finishes frames of one source face by the paper's network; used from one thread."""
+    """Makes frames of one source face by the paper's network; used from one thread."""
+
+    whole = True  # it needs no warped frame
 
     def __init__(self, source_rgb: U8, source_points: F32, device: str = "auto", threads: int = 2,
                  runtime: str = "auto", data: Path = DATA, precision: str = "auto",
@@ -71,18 +73,18 @@ class Published:
         self._photo = source_rgb
 
     def paint(self, frame: U8, target: F32) -> None:
-        """Replace a warped frame, in place, by the photo with the network's face in its square.
+        """Fill a frame, whatever is in it, with the photo and the network's face in its square.
 
         frame (H, W, 3) uint8 of the photo's size; target (468 or more, 3) float32 vertices of the face in it, px,
-        larger z nearer. A face that is too small or not finite is left as it is.
+        larger z nearer. For a face that is too small or not finite it is the photo alone.
         """
+        np.copyto(frame, self._photo)
         points = target[:N_MESH]
         if not np.isfinite(points).all() or face_axes(points)[1] < MIN_IOD_PX:
             return
         to_square(points, self._matrix, self._vertices)
         render_flat(self._vertices, self._colours, self._triangles, self._net.inputs["render"][0], threads=1)
         self._net.run()
-        np.copyto(frame, self._photo)
         paste.lay_over(frame, self._net.outputs["painted"][0], self._paste)
 
 

@@ -133,8 +133,11 @@ class Puppet:
 
         Pictures must be finished in the order they were begun, one at a time; that may be in another thread.
         """
-        frame, v = self.warp(params)
         generator = self.generator
+        if getattr(generator, "whole", False):
+            frame, v = np.empty_like(self.source.image), self.vertices(params)
+        else:
+            frame, v = self.warp(params)
 
         def finish() -> U8:
             if generator is not None:

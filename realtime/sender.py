@@ -14,8 +14,10 @@ from realtime.outputs.base import Output
 from realtime.types import Composite
 
 _SHORTEST_GAP = 0.5  # of a period between two pictures, when the driver is about as fast as the output
+_REPEAT_GAP = 0.25  # the same after a repeat, which showed nothing new: whoever misses it has missed nothing
 _FAST_GAP = 1.0  # the same for a faster driver: an even pace, its surplus pictures are left out
 _MOST_AHEAD = 1.75  # periods by which sending may run ahead of the ticks before one is skipped
+_LEARN = 0.1  # of a new distance between two fresh pictures, against those before
 _BURST_MS = 100  # a longer gap is seen as a stumble
 
 
@@ -25,7 +27,8 @@ class Cadence:
     Ticks lie at `start + k * period`. A fresh picture leaves on arrival, unless the last one has only just left; half a
     period after a tick that got none, the last picture is sent again. So a late picture never makes those behind it
     wait for a tick, and the number of pictures still follows the ticks: a stream that has run ahead (by repeats, or a
-    faster clock of the driver) skips one picture.
+    faster clock of the driver) skips one picture. A slower driver needs repeats all the time: one that would make the
+    next fresh picture wait is sent earlier.
     """
 
     def __init__(self, start_ns: int, fps: float, driver_fps: float | None = None) -> None:
@@ -33,8 +36,10 @@ class Cadence:
         self._start_ns = start_ns
         self._tick = 0
         self._last_ns = start_ns - NS_PER_S
-        fast = driver_fps is not None and driver_fps > 1.1 * fps
-        self._gap_ns = (_FAST_GAP if fast else _SHORTEST_GAP) * self._period_ns
+        self._fast = driver_fps is not None and driver_fps > 1.1 * fps
+        self._gap_ns = self._next_gap_ns = (_FAST_GAP if self._fast else _SHORTEST_GAP) * self._period_ns
+        self._fresh_ns: int | None = None
+        self._spacing_ns = NS_PER_S / (driver_fps or fps)  # between fresh pictures; cameras do not keep their word
         self.missed = 0  # ticks without a picture, because the output took too long
 
     @property
@@ -44,12 +49,17 @@ class Cadence:
     @property
     def opens_ns(self) -> int:
         """Return the earliest time of the next picture."""
-        return int(self._last_ns + self._gap_ns)
+        return int(self._last_ns + self._next_gap_ns)
 
     @property
     def closes_ns(self) -> int:
         """Return when the last picture is sent again, unless a fresh one came."""
-        return int(self._due_ns + self._period_ns / 2)
+        late_ns = self._due_ns + self._period_ns / 2
+        if self._fresh_ns is not None and not self._fast:
+            comes_ns = self._fresh_ns + self._spacing_ns
+            if comes_ns - self._gap_ns < late_ns < comes_ns:
+                late_ns = max(self._last_ns + self._gap_ns, comes_ns - self._gap_ns)
+        return int(late_ns)
 
     def release_ns(self, now_ns: int) -> int:
         """Return when a fresh picture that is there at `now_ns` may leave: at once, but for a stream too far ahead."""
@@ -58,13 +68,20 @@ class Cadence:
             return earliest
         return int(self._due_ns - (_MOST_AHEAD - 1.0) * self._period_ns)
 
-    def sent(self, at_ns: int, done_ns: int) -> None:
+    def sent(self, at_ns: int, done_ns: int, fresh: bool = True) -> None:
         """Go to the next tick after a picture was sent at `at_ns`, which was over at `done_ns`."""
         self._tick += 1
         self._last_ns = at_ns
-        if done_ns > self.closes_ns:
+        self._next_gap_ns = self._gap_ns if fresh or self._fast else _REPEAT_GAP * self._period_ns
+        if fresh:
+            spacing_ns = at_ns - self._fresh_ns if self._fresh_ns is not None else self._spacing_ns
+            if spacing_ns < 4 * max(self._spacing_ns, self._period_ns):  # else it was a pause
+                self._spacing_ns += _LEARN * (spacing_ns - self._spacing_ns)
+            self._fresh_ns = at_ns
+        late_ns = self._due_ns + self._period_ns / 2
+        if done_ns > late_ns:
             # An output that blocked gets no burst of old pictures: the ticks it slept through are counted and gone.
-            behind = int((done_ns - self.closes_ns) // self._period_ns) + 1
+            behind = int((done_ns - late_ns) // self._period_ns) + 1
             self._tick += behind
             self.missed += behind
 
@@ -152,7 +169,7 @@ class Sender:
         start_ns = self._clock.now_ns()
         self.output.send(composite)
         done_ns = self._clock.now_ns()
-        cadence.sent(start_ns, done_ns)
+        cadence.sent(start_ns, done_ns, fresh)
         self.missed = cadence.missed
         self.sent += 1
         self.repeated += not fresh

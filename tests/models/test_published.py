@@ -109,14 +109,14 @@ def test_squares_beyond_the_picture_are_clipped(monkeypatch: pytest.MonkeyPatch,
     assert np.array_equal(frame, picture()) == (shift == (400, 400))
 
 
-def test_nonsense_leaves_the_frame_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nonsense_leaves_the_photo_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     g = fake(monkeypatch, picture(), colour=200.0, mask=1.0)
-    frame = picture(seed=3)
     broken = face_points(iod=50.0)
     broken[7] = np.nan
-    g.paint(frame, broken)
-    g.paint(frame, face_points(iod=4.0))
-    np.testing.assert_array_equal(frame, picture(seed=3))
+    for points in (broken, face_points(iod=4.0)):
+        frame = picture(seed=3)
+        g.paint(frame, points)
+        np.testing.assert_array_equal(frame, picture())
 
 
 def test_another_photo_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:

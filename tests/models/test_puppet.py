@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -182,6 +183,19 @@ def test_frames_are_new_arrays_and_stages_are_marked_in_order() -> None:
     assert a is not b
     assert np.array_equal(a, kept)
     assert puppet.size == (a.shape[1], a.shape[0])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_fills_the_whole_frame_needs_no_warp(puppet: Puppet, monkeypatch: pytest.MonkeyPatch, whole: bool) -> None:
+    seen: list[np.ndarray] = []
+    pose, warped = driven(puppet, (0, 10, 0)), []
+    warp = Puppet.warp
+    monkeypatch.setattr(Puppet, "warp", lambda *given: warped.append(given) or warp(*given))
+    monkeypatch.setattr(puppet, "generator", SimpleNamespace(whole=whole, paint=lambda _, v: seen.append(v)))
+    frame = puppet.render(pose)
+    assert bool(warped) is not whole
+    assert frame.shape == puppet.source.image.shape
+    np.testing.assert_array_equal(seen[0], puppet.vertices(pose)[:N_MESH])
 
 
 def test_rendering_does_not_depend_on_what_was_rendered_before() -> None:

@@ -131,7 +131,7 @@ def simulate(arrivals_ns: list[int], driver_fps: float, seconds: float) -> tuple
         times.append(now)
         fresh.append(is_fresh)
         waits.append(now - there[-1] if is_fresh else 0)
-        cadence.sent(now, now)
+        cadence.sent(now, now, is_fresh)
     return times, fresh, waits
 
 
@@ -142,7 +142,7 @@ def arrivals(driver_fps: float, seconds: float, spikes: float = 0.0) -> list[int
     return [int(t) for t in np.maximum.accumulate(np.arange(count) / driver_fps * NS_PER_S + late)]
 
 
-@pytest.mark.parametrize("driver_fps", [15, 24, 25, 29.97, 30, 30.05, 50, 60])
+@pytest.mark.parametrize("driver_fps", [15, 20, 24, 25, 27, 29.97, 30, 30.05, 50, 60])
 def test_rate_is_steady_whatever_the_driver_gives(driver_fps: float) -> None:
     times, fresh, waits = simulate(arrivals(driver_fps, 20), driver_fps, 19.8)
     assert abs(len(times) / 19.8 - 30) < 0.15
@@ -150,7 +150,9 @@ def test_rate_is_steady_whatever_the_driver_gives(driver_fps: float) -> None:
     assert sum(fresh) >= (0.97 if driver_fps < 31 else 0.8) * min(driver_fps, 30) * 19.8
     if driver_fps == 30:
         assert all(fresh[10:])
-        assert np.percentile(np.array(waits) / 1e6, 95) < 1.0  # nobody waits for a tick
+    if driver_fps <= 30.05:  # nobody waits for a tick; two periods of 20 ms and less between repeats leave less room
+        assert np.percentile(np.array(waits)[np.array(fresh)] / 1e6, 95) < (6.0 if driver_fps == 20 else 1.0)
+        assert np.diff(times).min() / 1e6 > 8.0
 
 
 def test_late_pictures_do_not_hold_up_those_behind_them() -> None:
