@@ -103,7 +103,7 @@ def _solve(colour: F64, prior: F64, trust: F64, undecided: Bool, start: F64, eps
     return cast(F64, x)
 
 
-@numba.njit(cache=True)  # type: ignore[misc, untyped-decorator, unused-ignore]
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc, untyped-decorator, unused-ignore]
 def _windows(colour: Any, ys: Any, xs: Any, ridge: float) -> Any:
     """Mean colour and inverse of (covariance + ridge) of each 3x3 window, and the Laplacian's diagonal."""
     n = len(ys)
@@ -153,7 +153,7 @@ def _windows(colour: Any, ys: Any, xs: Any, ridge: float) -> Any:
     return means, inverses, diagonal
 
 
-@numba.njit(cache=True)  # type: ignore[misc, untyped-decorator, unused-ignore]
+@numba.njit(cache=True, nogil=True)  # type: ignore[misc, untyped-decorator, unused-ignore]
 def _laplacian_times(p: Any, colour: Any, ys: Any, xs: Any, means: Any, inverses: Any) -> Any:
     """Sum over windows of (p - best affine function of the colours): the matting Laplacian applied to p."""
     out = np.zeros_like(p)

@@ -88,6 +88,14 @@ def test_realtime_reads_the_clock_in_one_place() -> None:
             assert "time" not in {name for name, _ in imports(path)}, f"{path} has a clock of its own"
 
 
+@pytest.mark.parametrize("package", ["kernels", "models", "realtime"])
+def test_compiled_code_lets_other_threads_go_on(package: str) -> None:
+    """A source is prepared beside the frames: compiled code that keeps the interpreter's lock would hold them up."""
+    for path in sorted((ROOT / package).rglob("*.py")):
+        for call in re.findall(r"\bn?jit\([^)]*\)", path.read_text(encoding="utf-8")):
+            assert "nogil=True" in call, f"{path.name}: {call}"
+
+
 def test_run_live_is_short() -> None:
     assert len((ROOT / "run_live.py").read_text(encoding="utf-8").splitlines()) < 100
 
