@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from models.eyeball import doubt, made_eyeball
 from models.face import F32, F64, I32, U8, FaceParams
 from models.fitting import EYEBALL_MM, Camera
 from models.morphable import INNER_LIPS, LOWER_INNER_LIP, UPPER_INNER_LIP, Eye
@@ -31,6 +32,7 @@ class Patch:
     bump: F32  # (N,) 0..1, how far a vertex follows the gaze
     triangles: I32  # (T, 3)
     columns: int  # vertices in a row of the grid
+    opened: F32 | None = None  # texture when the opening is wider than in the photo; None where it is the same
 
 
 def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Camera, eye: Eye) -> Patch:
@@ -58,8 +60,19 @@ def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Cam
     centre = _lift((iris + np.array([x0, y0]))[None].astype(np.float32), z, params, camera)[0]
     r = np.linalg.norm((verts - centre)[:, :2], axis=1)
     bump = 1.0 - np.clip((r - 6.5) / 9.0, 0, 1)
+    opened = None
+    unknown = doubt(points, eye)
+    if unknown > 0.0:
+        made = made_eyeball(image, (x0, y0, x1, y1), points, params, camera, eye)
+        opened = np.asarray(texture + np.float32(unknown) * (made - texture), np.float32)
     return Patch(texture, uv, verts, np.zeros(len(uv), np.float32), (bump * bump * (3 - 2 * bump)).astype(np.float32),
-                 _grid_triangles(cols, rows), cols)  # fmt: skip
+                 _grid_triangles(cols, rows), cols, opened)  # fmt: skip
+
+
+def parting(points: F32) -> float:
+    """Gap of the inner lips over the mouth's width; points (468+, 2 or more) px."""
+    p = np.asarray(points, np.float64)[:, :2]
+    return float(np.linalg.norm(p[13] - p[14])) / max(float(np.linalg.norm(p[78] - p[308])), 1e-6)
 
 
 def gaze_shift(source: FaceParams, target: FaceParams, side: int) -> F32:
@@ -100,7 +113,10 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
     fade = np.clip(np.arange(2 * n_h) / (0.14 * n_h), 0, 1)[:, None, None]
     cavity = upper_band[-1] * (1 - fade) + cavity * fade
     cavity = lower_band[0] * (1 - fade[::-1]) + cavity * fade[::-1]
-    texture = np.vstack([upper_band, cavity, lower_band]).astype(np.float32)
+    opened = np.vstack([upper_band, cavity, lower_band]).astype(np.float32)
+    # A mouth that has hardly opened further would show all of that in one row of pixels, a black line across the teeth.
+    t = np.linspace(0.0, 1.0, 2 * n_h, dtype=np.float32)[:, None, None]
+    texture = np.vstack([upper_band, upper_band[-1] * (1 - t) + lower_band[0] * t, lower_band]).astype(np.float32)
     # rows: top of upper, split (upper), split (lower), bottom of lower; each with a finer cavity between
     ys = [top - over, split, split, split, bottom + over]
     tv = [0.0, n_h - 1.0, 2.0 * n_h, 3.0 * n_h, 4.0 * n_h - 1.0]
@@ -115,7 +131,7 @@ def mouth_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: C
             jw.append(j)
     verts = _lift(np.array(px, np.float32), z, params, camera)
     return Patch(texture, np.array(uv, np.float32), verts, np.array(jw, np.float32), np.zeros(len(jw), np.float32),
-                 _grid_triangles(_MOUTH_COLUMNS, len(ys)), _MOUTH_COLUMNS)  # fmt: skip
+                 _grid_triangles(_MOUTH_COLUMNS, len(ys)), _MOUTH_COLUMNS, opened if shows else None)  # fmt: skip
 
 
 def cover(moved: F32, columns: int, opening: F32, down: F64) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 from kernels.cpu import render_composite
 from kernels.edges import EdgeTable, edge_table, smooth_edges
 from models import lids, rotation, transfer
+from models.crown import complete_crown
+from models.eyeball import GROWS
 from models.face import F32, F64, I32, U8, FaceParams
-from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch
+from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch, parting
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
 from models.resting import settle
 from models.rim import Rim, build_rim, rim_shift
@@ -23,6 +25,7 @@ from models.transfer import Gains
 
 _FINE_BELOW_PX = 800  # pictures up to this size are held twice as fine, so that one bilinear tap keeps their edges
 _FAR_BEHIND_PX = 10_000.0
+OPENED = (GROWS, GROWS, 0.12)  # so much wider, over its width, each opening shows nothing of the photo's strip alone
 _OPENINGS = (*(list(e.contour) for e in EYES), list(INNER_LIPS))  # one for each patch of a sheet
 Mark = Callable[[str], None]
 
@@ -38,6 +41,7 @@ class Sheet:
     shell: Shell
     rim: Rim
     patches: tuple[Patch, ...]  # left eye, right eye, mouth
+    corners: tuple[tuple[int, int], ...]  # px of the atlas where each patch's texture begins, x and y
 
 
 class Puppet:
@@ -59,6 +63,7 @@ class Puppet:
         h, w = source.image.shape[:2]
         self._depth: F32 = np.empty((h, w), np.float32)
         self._edges = visible_edges(self._sheet)
+        self._opened = [np.float32(0.0)] * 3  # share of each patch's opened texture in the atlas
         self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
 
@@ -108,6 +113,7 @@ class Puppet:
         v, s = self.vertices(params), self._sheet
         frame = np.empty_like(self.source.image) if out is None else out
         xy = s.atlas_xy.copy()
+        self._open_up(v)
         larger = float(self.source.params.translation[2] / params.translation[2])
         xy[s.rim.ids] += np.float32(s.fine) * rim_shift(s.rim, v, larger)
         render_composite(v, xy, s.triangles, s.atlas, self.plate, frame, depth=self._depth,
@@ -115,6 +121,20 @@ class Puppet:
         smooth_edges(self._edges, v, s.triangles, self._depth, frame)
         self._posed = v, xy
         return frame, v
+
+    def _open_up(self, v: F32) -> None:
+        """Show what a wider opening than the photo's is to show, as far as it is wider; v (V, 3) px."""
+        for i, patch in enumerate(self._sheet.patches):
+            if patch.opened is None:
+                continue
+            now, own = (parting(p) if i == 2 else lids.eye_openness(p[:, :2], EYES[i]) for p in (v, self.source.points))
+            share = np.float32(round(32.0 * float(np.clip((now - own) / OPENED[i], 0.0, 1.0))) / 32.0)
+            if share == self._opened[i]:
+                continue
+            self._opened[i] = share
+            x, y = self._sheet.corners[i]
+            h, w = patch.texture.shape[:2]
+            self._sheet.atlas[y : y + h, x : x + w, :3] = patch.texture + share * (patch.opened - patch.texture)
 
     def matte(self) -> U8:
         """Return the person's opacity 0..255 (H, W) in the picture warped last; the generator paints inside it."""
@@ -166,22 +186,28 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
     h, w = source.image.shape[:2]
     person = premultiplied_person(source.image, source.matte, source.plate)
     solid = np.maximum(source.matte, person[..., 3])  # opacity is raised where the matte missed something
-    shell = build_shell(source.points, source.params, cam, solid, rest[:N_MESH])
+    iod = float(np.linalg.norm(source.points[33, :2] - source.points[263, :2]))
+    crown = complete_crown(person, source.matte, float(source.points[168, 0]), iod)
+    above = len(crown)
+    person = np.concatenate([crown, person])
+    shell = build_shell(source.points, source.params, cam, np.concatenate([crown[..., 3], solid]), rest[:N_MESH], above)
     patches = (*(eye_patch(source.image, source.points, rest, source.params, cam, e) for e in EYES),
                mouth_patch(source.image, source.points, rest, source.params, cam))  # fmt: skip
     fine = 2 if max(h, w) <= _FINE_BELOW_PX else 1
     if fine == 2:
         m = np.array([[2.0, 0, 0], [0, 2.0, 0]])
-        size = (2 * w - 1, 2 * h - 1)
+        size = (2 * w - 1, 2 * (above + h) - 1)
         person = cv2.warpAffine(person, m, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # patches stand in a strip to the right of the picture
     strip_w = max(p.texture.shape[1] for p in patches) + 2
     strip_h = sum(p.texture.shape[0] + 2 for p in patches)
     atlas = np.zeros((max(person.shape[0], strip_h), person.shape[1] + strip_w, 4), np.float32)
     atlas[: person.shape[0], : person.shape[1]] = person
-    xy = [source.points[:N_MESH, :2] * fine, shell.points * fine]
+    raised = np.array([0.0, above], np.float32)  # from the picture to the atlas
+    xy = [(source.points[:N_MESH, :2] + raised) * fine, (shell.points + raised) * fine]
     tri = [model.triangles, shell.triangles]
     base, y = N_MESH + len(shell.points), 1
+    corners = []
     for p in patches:
         ph, pw = p.texture.shape[:2]
         x = person.shape[1] + 1
@@ -189,11 +215,11 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
         atlas[y : y + ph, x : x + pw, 3] = 1.0
         xy.append(p.texture_xy + np.array([x, y], np.float32))
         tri.append(p.triangles + base)
+        corners.append((x, y))
         base += len(p.texture_xy)
         y += ph + 2
-    iod = float(np.linalg.norm(source.points[33, :2] - source.points[263, :2]))
     return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), fine, shell,
-                 build_rim(source.points, solid, iod), patches)  # fmt: skip
+                 build_rim(source.points, solid, iod), patches, tuple(corners))  # fmt: skip
 
 
 def visible_edges(sheet: Sheet) -> EdgeTable:

@@ -64,13 +64,13 @@ def face_outline(points: F32) -> I32:
     return hull if folded else oval
 
 
-def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mesh_head: F32) -> Shell:
+def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mesh_head: F32, above: int = 0) -> Shell:
     """Lay the shell over a source picture.
 
-    points (478, 3) px; params, camera of the source; matte (H, W) 0..1; mesh_head (468, 3) mm, the source mesh in the
-    head frame with its expression.
+    points (478, 3) px; params, camera of the source; matte (above + H, W) 0..1, whose first `above` rows lie above the
+    picture (`models.crown`); mesh_head (468, 3) mm, the source mesh in the head frame with its expression.
     """
-    h, w = matte.shape
+    h, w = matte.shape[0] - above, matte.shape[1]
     iod = camera.focal_px / params.translation[2] * 90.0
     spacing = SPACING_IOD * iod
     reach = int(0.22 * iod) | 1
@@ -78,13 +78,14 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     loop = face_outline(points[:, :2])
     poly = points[loop, :2].astype(np.float32)
     xs = np.linspace(-0.5, w - 0.5, max(3, int(np.ceil(w / spacing)) + 1))
-    ys = np.linspace(-0.5, h - 0.5, max(3, int(np.ceil(h / spacing)) + 1))
+    ys = np.linspace(-0.5 - above, h - 0.5, max(3, int(np.ceil((h + above) / spacing)) + 1))
     gx, gy = np.meshgrid(xs, ys)
     gx = gx.copy()
     gx[1::2, 1:-1] += 0.5 * (xs[1] - xs[0])  # staggered rows: better shaped triangles
     gx[:, -2] = np.minimum(gx[:, -2], xs[-1] - 0.4 * (xs[1] - xs[0]))
     grid = np.column_stack([gx.ravel(), gy.ravel()]).astype(np.float32)
-    near = np.clip(np.rint(grid).astype(int), 0, [w - 1, h - 1])
+    raised = np.array([0.0, above], np.float32)  # from the picture to the matte
+    near = np.clip(np.rint(grid + raised).astype(int), 0, [w - 1, h + above - 1])
     distance = np.array([cv2.pointPolygonTest(poly.reshape(-1, 1, 2), (float(x), float(y)), True) for x, y in grid])
     keep = region[near[:, 1], near[:, 0]] & (distance < -0.13 * iod)
     grid = grid[keep]
@@ -99,7 +100,7 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     dist = d.min(1)
     z_line = near_w @ (mesh_head[loop] @ r[2])
     level = _unprojected(shell_px, z_line, params, camera)[:, 1].astype(np.float32)
-    rim = skull_share(shell_px, dist, matte, iod, level)
+    rim = skull_share(shell_px + raised, dist, matte, iod, level)
     head = _unprojected(shell_px, z_line + (SKULL_MM @ r[2] - z_line) * rim, params, camera)
     follow = (near_w * (1.0 - smoothstep(0.0, OUTLINE_REACH_IOD, dist / iod))[:, None]).astype(np.float32)
 
@@ -112,7 +113,7 @@ def build_shell(points: F32, params: FaceParams, camera: Camera, matte: F32, mes
     room = max(float((h - 0.5 - chin[1]) / iod), 1.2)
     sway = 1.0 - smoothstep(0.15, max(min(room, 4.0), 1.6), u + 0.25 * smoothstep(1.0, 2.5, v) * (u > 0))
     return Shell(shell_px.astype(np.float32), head.astype(np.float32), rim, turn, sway, loop, follow,
-                 _pins(shell_px, matte, iod), tri)  # fmt: skip
+                 _pins(shell_px + raised, matte, iod), tri)  # fmt: skip
 
 
 def pose_shell(
