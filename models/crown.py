@@ -13,6 +13,7 @@ import numpy as np
 from models.face import F32
 
 MOST_CUT_IOD = 1.5  # a border that cuts the head over more than this holds it
+TOUCH_IOD = 0.03  # what ends so near a border is taken for cut by it
 _MOST_IOD = 0.42  # nothing is made up farther above the border than this
 _BELOW_IOD = 0.25  # the outline is read at the border and this far below
 _HAIR_IOD = 0.06  # thin hair is no deeper than this: what is mirrored comes from no farther below
@@ -22,7 +23,8 @@ _SOFT_IOD = 0.12  # and its soft edge is carried on as far out
 def complete_crown(person: F32, matte: F32, middle: float, iod: float) -> F32:
     """Return the rows above a picture that complete the head in it, (N, W, 4), N = 0 where nothing is to be completed.
 
-    person (H, W, 4) premultiplied colour and opacity 0..1; matte (H, W) 0..1, which alone says what is head, for
+    Empty rows lie above it, so that what ends there is not taken for cut; hair that only touches the border gets those
+    alone. person (H, W, 4) premultiplied colour and opacity 0..1; matte (H, W) 0..1, which alone says what is head, for
     opacity may have been raised beside it; `middle` px, the column of the face; `iod` px between the outer eye corners.
     Nearest row to the picture last.
     """
@@ -32,11 +34,15 @@ def complete_crown(person: F32, matte: F32, middle: float, iod: float) -> F32:
     below = max(2, round(_BELOW_IOD * iod))
     if h <= 2 * below:
         return none
+    edge = max(2, round(TOUCH_IOD * iod))
+    clear = np.zeros((edge + 1, w, 4), np.float32)
     top, lower = (_run(person[y, :, 3], middle, iod) for y in (0, below))
-    if top is None or lower is None:
+    if top is None:
+        return clear if (person[:edge, :, 3] > 0.02).any() else none
+    if lower is None:
         return none
     a0, a1 = 0.5 * (top[1] - top[0]), 0.5 * (lower[1] - lower[0])
-    if top[0] <= 1 or top[1] >= w - 2 or not 2.0 < 2.0 * a0 < MOST_CUT_IOD * iod or a1 < a0:
+    if top[0] <= 1 or top[1] >= w - 2 or not 2.0 * a0 < MOST_CUT_IOD * iod or a1 < a0:
         return none
     # the circle through both chords: its middle lies u below the border
     u = max((a1 * a1 - a0 * a0 + below * below) / (2.0 * below), 0.0)
@@ -61,7 +67,7 @@ def complete_crown(person: F32, matte: F32, middle: float, iod: float) -> F32:
     out = cv2.remap(person, at, np.repeat(deep[:, None], w, 1), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     out *= np.clip(1.0 - (np.abs(x) - wide) / soft, 0.0, 1.0)[..., None]
     out *= np.clip(tall + 0.5 - y, 0.0, 1.0)[:, None, None]
-    return np.ascontiguousarray(out[::-1], np.float32)
+    return np.concatenate([clear, out[::-1]]).astype(np.float32)
 
 
 def _run(opacity: F32, middle: float, iod: float) -> tuple[float, float] | None:

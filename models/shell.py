@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from models import rotation
+from models.crown import TOUCH_IOD
 from models.face import F32, F64, I32, FaceParams
 from models.fitting import Camera
 from models.morphable import FACE_OVAL, N_MESH
@@ -173,7 +174,7 @@ def _pins(px: F32, matte: F32, iod: float) -> F32:
     h, w = matte.shape
     x, y = px[:, 0], px[:, 1]
     near = np.clip(np.rint(px).astype(int), 0, [w - 1, h - 1])
-    rim = max(2, round(0.03 * iod))
+    rim = max(2, round(TOUCH_IOD * iod))
     reach = 2 * int(0.4 * iod) + 1
     pin = np.empty((len(px), 4), np.float32)
     for i, (room, border, at) in enumerate((

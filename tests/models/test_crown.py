@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from faces import CAMERA, NEUTRAL, posed, synthetic_source
 
-from models.crown import complete_crown
+from models.crown import TOUCH_IOD, complete_crown
 from models.puppet import Puppet
 from models.source import SourceFace
 
@@ -26,12 +26,21 @@ def head(cut: float, radius: float = RADIUS) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("cut", [4.0, 12.0, 24.0])
 def test_the_outline_is_closed_by_its_own_circle(cut: float) -> None:
     crown = complete_crown(*head(cut), 150.0, IOD)
-    assert abs(len(crown) - cut) <= 4
+    empty = 1 + round(TOUCH_IOD * IOD)
+    assert crown[:empty].max() == 0.0
+    assert abs(len(crown) - empty - cut) <= 4
     solid = crown[..., 3] > 0.5
     y, x = np.mgrid[: len(crown), :300].astype(np.float32)
     true = np.hypot(x - 150.0, y - len(crown) - (RADIUS - cut)) < RADIUS
     assert (solid ^ true).sum() < 0.15 * true.sum() + 60
     assert np.abs(crown[solid][:, :3] / crown[solid][:, 3:] - 120.0).max() < 2.0  # hair, not background
+
+
+def test_hair_that_only_touches_the_border_is_not_taken_for_cut() -> None:
+    person, matte = head(-1.5)
+    crown = complete_crown(person, matte, 150.0, IOD)
+    assert len(crown) > TOUCH_IOD * IOD
+    assert not crown.any()
 
 
 @pytest.mark.parametrize(("cut", "radius"), [(-6.0, RADIUS), (60.0, RADIUS), (20.0, 400.0)])
