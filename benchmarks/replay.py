@@ -34,7 +34,7 @@ class Replay:
     """One driver on its way through the engine's own `Performer`, one frame after the other."""
 
     def __init__(self, puppet: Puppet | None, networks: FaceNetworks | None = None) -> None:
-        tracker = FaceTracker(networks=networks)
+        tracker = FaceTracker(networks=networks, careful=CONFIG.neutral == "first")
         strings: Any = Strings(puppet) if puppet is not None else None
         calibration, idle = Calibration(CONFIG.neutral), Imagine(CONFIG.seed)
         stages = Stages(tracker, calibration, Predictor(), idle, strings, neutral_params(), blend)

@@ -11,19 +11,37 @@ import numpy as np
 from models.dynamics_history import History
 from models.dynamics_lead import Lead
 from models.dynamics_net import DEPTH, LONGEST_S, DynamicsNet, depth_share, load_net
-from models.dynamics_space import LID_COLUMNS, Development
+from models.dynamics_space import LID_COLUMNS, N_ROW, REGIONS, Development
 from models.face import F32, F64, FaceParams
 
-_REST = 1.5  # tracker noises that a change must reach to pass by more than half
 LEAD = 1.0  # share of the learned lead that is shown (models/dynamics_lead.py)
+# Mean square change of a part, in squares of the tracker's noise: below the first it rests, above the second
+# it moves. At rest it is 1, and up to 2 while what is held is itself off by as much (docs/decisions/0009).
+_STILL, _MOVES = 4.0, 10.0
+_SPREAD = 0.7  # of what moves most counts for every part: a face that speaks does not rest elsewhere
+_SLOW = 0.05  # share of a change that passes at rest, at most
+_REST, _MOTION = 1.5, 1.0  # noises that one coordinate's change must reach to pass by more than half
 _LONGEST_STEP_S = 0.25  # after a longer gap the past says nothing
 
 
+_PARTS = (("turn", "shift"), ("brows",), ("lids",), ("eyes", "gaze"), ("jaw", "mouth", "cheeks"), ("learned",))
+_PART_OF = np.empty(N_ROW, np.int64)
+for _i, _names in enumerate(_PARTS):
+    _PART_OF[[c for name in _names for c in REGIONS[name]]] = _i
+_SHARES: F64 = (np.arange(len(_PARTS))[:, None] == _PART_OF).astype(np.float64)
+_SHARES /= _SHARES.sum(1, keepdims=True)
+del _i, _names
+
+
 class RestFilter:
-    """Holds a row still at rest: a change far below the tracker's noise hardly moves it, one far above passes whole."""
+    """Holds a row still at rest: a change far below the tracker's noise hardly moves it, one far above passes whole.
+
+    A part of the face rests or moves as a whole: one coordinate alone cannot tell, and the noises of a part partly
+    cancel in the picture. What is held follows slowly at rest, so a change adds up until it passes.
+    """
 
     def __init__(self, net: DynamicsNet) -> None:
-        self._floor = (_REST * net.noise.astype(np.float64)) ** 2
+        self._noise2 = net.noise.astype(np.float64) ** 2
         self._row: F64 | None = None
 
     def calm(self, x: F64) -> F64:
@@ -32,19 +50,22 @@ class RestFilter:
             self._row = x.copy()
         else:
             change = x - self._row
-            square = change * change
-            floor = self._floor.copy()
-            floor[DEPTH] *= depth_share(float(x[DEPTH])) ** 2
-            self._row = self._row + change * (square / (square + floor))
+            noise2 = self._noise2.copy()
+            noise2[DEPTH] *= depth_share(float(x[DEPTH])) ** 2
+            square = change * change / noise2
+            parts = _SHARES @ square
+            moves = np.clip((np.maximum(parts, _SPREAD * parts.max()) - _STILL) / (_MOVES - _STILL), 0.0, 1.0)[_PART_OF]
+            held = _SLOW * (1.0 - moves) / (square + _REST**2)
+            self._row = self._row + change * square * (held + moves / (square + _MOTION**2))
         return self._row
 
 
 class RowPredictor:
     """The learned predictor on rows of coordinates; times in s.
 
-    Between tracking and network stands the rest filter. It takes a third of a still face's jitter away and costs no
-    accuracy (docs/dynamics.md). `lead` buys lag of the head with error: 0 is the least error, 1 as much as was learned.
-    `learned` goes on with what was learned of this driver before a gap.
+    Between tracking and network stands the rest filter, which takes most of a still face's jitter away and costs no
+    accuracy (docs/decisions/0009). `lead` buys lag of the head with error: 0 is the least error, 1 as much as was
+    learned. `learned` goes on with what was learned of this driver before a gap.
     """
 
     def __init__(self, net: DynamicsNet, lead: float = LEAD, learned: Lead | None = None) -> None:

@@ -113,7 +113,7 @@ def _tracker(config: Config) -> Tracker:
     """Load the tracking networks."""
     from models.tracking import FaceTracker
 
-    return FaceTracker(config.device, config.network_threads)
+    return FaceTracker(config.device, config.network_threads, careful=config.neutral == "first")
 
 
 def _dress(config: Config, notices: Notices, source: Path, size: int | None, finished: bool) -> Dressed:

@@ -8,8 +8,9 @@ from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, posed, units
 
 from models import lids
 from models.face import N_UNITS, UNIT
-from models.landmarks import FaceNetworks
-from models.tracking import FaceTracker, find_face
+from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
+from models.morphable import load_morphable
+from models.tracking import FaceTracker, find_face, look_again
 
 BLANK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
 
@@ -100,6 +101,64 @@ def test_find_face_wants_presence_not_just_a_box() -> None:
     fake = FakeNetworks()
     fake.landmarks = lambda rgb, roi: FakeNetworks.landmarks(_gone(fake), rgb, roi)  # type: ignore[method-assign]
     assert find_face(fake, BLANK) is None  # type: ignore[arg-type]
+
+
+class Partial:
+    """A network that reads every face to the right of where it is, and more so in a larger region."""
+
+    def __init__(self, points: np.ndarray) -> None:
+        self.points, self.error, self.looks = points, 4.0, 0
+
+    def landmarks(self, rgb: np.ndarray, roi: Roi) -> Landmarks:
+        self.looks += 1
+        seen = self.points.copy()
+        if rgb[0, 0, 0] == 0:  # the mark stands on the other side: a mirrored picture
+            seen = seen[load_morphable().mirror]
+            seen[:, 0] = rgb.shape[1] - 1 - seen[:, 0]
+        seen[:, 0] += self.error
+        return Landmarks(seen, np.zeros(N_UNITS, np.float32), 1.0)
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        return np.full(N_UNITS, points[0, 0], np.float32)
+
+
+def test_looking_again_halves_what_one_look_gets_wrong() -> None:
+    picture = BLANK.copy()
+    picture[0, 0] = 1
+    true = CAMERA.project(load_morphable().mean, posed())
+    nets = Partial(true)
+    first = nets.landmarks(picture, roi_from_points(true))
+    again = look_again(nets, picture, first)  # type: ignore[arg-type]
+    assert nets.looks == 19
+    assert np.allclose(first.points[:, 0] - true[:, 0], 4.0, atol=1e-3)
+    assert np.allclose(again.points[:, 0] - true[:, 0], 2.0, atol=1e-3)  # the mirrored looks err the other way
+    assert np.allclose(again.points[:, 1:], true[:, 1:], atol=1e-3)
+    assert again.scores[0] == pytest.approx(again.points[0, 0])
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_only_a_careful_tracker_looks_again_and_only_at_the_first_face(careful: bool) -> None:
+    fake, seen = FakeNetworks(), []
+    look = fake.landmarks
+    fake.landmarks = lambda rgb, roi: (seen.append(roi), look(rgb, roi))[1]  # type: ignore[method-assign]
+    tracker = FaceTracker(networks=Scored(fake), careful=careful)  # type: ignore[arg-type]
+    tracker.track(BLANK, 0)
+    first = len(seen)
+    tracker.track(BLANK, 1)
+    assert len(seen) == first + 1
+    assert first == (21 if careful else 3)
+    tracker.reset()
+    tracker.track(BLANK, 2)
+    assert len(seen) == 2 * first + 1
+
+
+class Scored:
+    """`FakeNetworks` whose scores can be asked for, as the real ones' can."""
+
+    def __init__(self, fake: FakeNetworks) -> None:
+        self.detect = fake.detect
+        self.landmarks = lambda rgb, roi: fake.landmarks(rgb, roi)
+        self.scores = lambda points: fake.scores.copy()
 
 
 def _gone(fake: FakeNetworks) -> FakeNetworks:
