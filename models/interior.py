@@ -6,10 +6,12 @@ where lids and lips leave an opening, and the lids slide over an eyeball that st
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from models.eyeball import doubt, made_eyeball
 from models.face import F32, F64, I32, U8, FaceParams
@@ -69,10 +71,12 @@ def eye_patch(image: U8, points: F32, head: F32, params: FaceParams, camera: Cam
                  _grid_triangles(cols, rows), cols, opened)  # fmt: skip
 
 
-def parting(points: F32) -> float:
-    """Gap of the inner lips over the mouth's width; points (468+, 2 or more) px."""
-    p = np.asarray(points, np.float64)[:, :2]
-    return float(np.linalg.norm(p[13] - p[14])) / max(float(np.linalg.norm(p[78] - p[308])), 1e-6)
+def parting(points: F32, pairs: npt.NDArray[np.int64]) -> float:
+    """Mean gap of an opening over its width; points (N, 2 or more) px, `pairs` its upper, lower points, corners."""
+    p = points[pairs, :2].astype(np.float64)
+    n = (len(p) - 2) // 2
+    gap = p[:n] - p[n:-2]
+    return float(np.hypot(gap[:, 0], gap[:, 1]).mean()) / max(math.dist(p[-2], p[-1]), 1e-6)
 
 
 def gaze_shift(source: FaceParams, target: FaceParams, side: int) -> F32:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from models.transfer import Gains
 
 _FINE_BELOW_PX = 800  # pictures up to this size are held twice as fine, so that one bilinear tap keeps their edges
 _FAR_BEHIND_PX = 10_000.0
+# upper and lower points in pairs, then the corners of each opening
+PAIRS = (*(np.array([*e.upper[1:-1], *e.lower[1:-1], *e.corners]) for e in EYES), np.array([13, 14, 78, 308]))
 OPENED = (GROWS, GROWS, 0.12)  # so much wider, over its width, each opening shows nothing of the photo's strip alone
 _OPENINGS = (*(list(e.contour) for e in EYES), list(INNER_LIPS))  # one for each patch of a sheet
 Mark = Callable[[str], None]
@@ -63,7 +65,8 @@ class Puppet:
         h, w = source.image.shape[:2]
         self._depth: F32 = np.empty((h, w), np.float32)
         self._edges = visible_edges(self._sheet)
-        self._opened = [np.float32(0.0)] * 3  # share of each patch's opened texture in the atlas
+        self._widening = list(widening(self._sheet, source.points))
+        self._opened = [0.0] * 3  # share of each patch's opened texture in the atlas
         self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
 
@@ -124,17 +127,11 @@ class Puppet:
 
     def _open_up(self, v: F32) -> None:
         """Show what a wider opening than the photo's is to show, as far as it is wider; v (V, 3) px."""
-        for i, patch in enumerate(self._sheet.patches):
-            if patch.opened is None:
-                continue
-            now, own = (parting(p) if i == 2 else lids.eye_openness(p[:, :2], EYES[i]) for p in (v, self.source.points))
-            share = np.float32(round(32.0 * float(np.clip((now - own) / OPENED[i], 0.0, 1.0))) / 32.0)
-            if share == self._opened[i]:
-                continue
-            self._opened[i] = share
-            x, y = self._sheet.corners[i]
-            h, w = patch.texture.shape[:2]
-            self._sheet.atlas[y : y + h, x : x + w, :3] = patch.texture + share * (patch.opened - patch.texture)
+        for i, own, at, closed, more in self._widening:
+            share = round(16.0 * min(max((parting(v, PAIRS[i]) - own) / OPENED[i], 0.0), 1.0)) / 16.0
+            if share != self._opened[i]:
+                self._opened[i] = share
+                np.add(closed, np.float32(share) * more, out=at)
 
     def matte(self) -> U8:
         """Return the person's opacity 0..255 (H, W) in the picture warped last; the generator paints inside it."""
@@ -220,6 +217,23 @@ def build_sheet(source: SourceFace, model: Morphable, rest: F32) -> Sheet:
         y += ph + 2
     return Sheet(atlas, np.concatenate(xy).astype(np.float32), np.concatenate(tri).astype(np.int32), fine, shell,
                  build_rim(source.points, solid, iod), patches, tuple(corners))  # fmt: skip
+
+
+def widening(sheet: Sheet, points: F32) -> Iterator[tuple[int, float, F32, F32, F32]]:
+    """Go through the patches that look different when wider: number, how wide in the photo, their part of the atlas,
+    what it shows there and what is to be added; points (478, 2 or more) px of the photo.
+    """
+    for i, patch in enumerate(sheet.patches):
+        if patch.opened is None:
+            continue
+        more = patch.opened - patch.texture
+        rows = np.flatnonzero(more.any((1, 2)))
+        if not len(rows):
+            continue
+        part = slice(int(rows[0]), int(rows[-1]) + 1)
+        x, y = sheet.corners[i]
+        h, w = patch.texture.shape[:2]
+        yield i, parting(points, PAIRS[i]), sheet.atlas[y : y + h, x : x + w, :3][part], patch.texture[part], more[part]
 
 
 def visible_edges(sheet: Sheet) -> EdgeTable:
