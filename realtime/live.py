@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -24,7 +23,6 @@ from realtime.sender import Sender
 from realtime.types import Composite
 
 _SECOND_NS = NS_PER_S
-_SWITCH_S = 0.0005  # after which a thread must give the interpreter's lock to one that waits for it
 _SLOW_S = 5  # seconds of drops before somebody is told
 _SLOW_SHARE = 0.1  # of the frames
 
@@ -89,13 +87,9 @@ class LiveRun:
         # what lives by now is left out until the end.
         gc.collect()
         gc.freeze()
-        interval_s = sys.getswitchinterval()
-        # Else the page, or a source in preparation, would hold a frame up by 5 ms each time it asks for the lock.
-        sys.setswitchinterval(_SWITCH_S)
         try:
             self._run(on_second)
         finally:
-            sys.setswitchinterval(interval_s)
             gc.unfreeze()
 
     def _run(self, on_second: Callable[[dict[str, Any]], None] | None) -> None:

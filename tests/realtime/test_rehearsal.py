@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from fractions import Fraction
@@ -61,20 +60,6 @@ def test_rehearsal_forgets_and_keeps_errors_to_itself() -> None:
     assert tracker.resets == 1
     assert made.calibration.neutral is None
     assert made.predictor.resets >= 1  # type: ignore[attr-defined]
-
-
-def test_threads_switch_fast_only_while_a_live_run_lasts() -> None:
-    before, seen = sys.getswitchinterval(), []
-
-    class Looking(FakePuppet):
-        def render(self, asked: FaceParams) -> U8:
-            seen.append(sys.getswitchinterval())
-            return super().render(asked)
-
-    run(Config(seconds=0.2), driver=FakeDriver([bars()] * 5), outputs=[Collector()],
-        assemble=assembler(fake_stages(puppet=Looking())))  # fmt: skip
-    assert seen[-1] < 0.001
-    assert sys.getswitchinterval() == before
 
 
 @pytest.mark.parametrize(("dropped", "told"), [
