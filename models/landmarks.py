@@ -128,7 +128,7 @@ class FaceNetworks:
 
     def landmarks(self, rgb: U8, roi: Roi) -> Landmarks:
         """Fit the 478 landmarks inside a region; `presence` tells whether a face is there at all."""
-        crop, back = _crop(rgb, roi)
+        crop, back = crop_face(rgb, roi)
         paste.scale(crop, 1 / 255, self._mesh.input[0])
         mesh, flag = self._mesh.run("Identity", "Identity_1")
         p = mesh.reshape(N_LANDMARKS, 3).astype(np.float64)
@@ -156,7 +156,8 @@ def roi_from_points(points: F32) -> Roi:
     return Roi(float(c[0]), float(c[1]), float((hi - lo).max() * _ROI_SCALE), float(np.arctan2(d[1], d[0])))
 
 
-def _crop(rgb: U8, roi: Roi) -> tuple[U8, Any]:
+def crop_face(rgb: U8, roi: Roi) -> tuple[U8, Any]:
+    """Cut a region as the landmark network sees it, (256, 256, 3), and return the affine (2, 3) back to the picture."""
     k = roi.side / _CROP_PX
     c, s = np.cos(roi.angle) * k, np.sin(roi.angle) * k
     half = (_CROP_PX - 1) / 2

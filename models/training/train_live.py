@@ -12,6 +12,7 @@ import csv
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,15 +20,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from models.assets import asset_path
 from models.training import losses
 from models.training.export_live import restore
 from models.training.live_batches import Batch, Shards, augment, pick
 from models.training.networks import SHAPES, Critic, LiveNet, SourceBranch, finish
 
+if TYPE_CHECKING:
+    from models.training.reading import Judge
+
 log = logging.getLogger("train_live")
 SLOPE, SLOPE_EVERY = 0.02, 8  # weight of the critic's slope, and every how many steps it is measured
 FEATURES, SHARE = 8.0, 1.0  # weight of the critic's features; the critic's pull over that of the other losses
 DETAIL = 6.0  # weight of the missing fineness
+READ_DEEP = 0.3  # weight of the landmark network's features, over that of its points
 
 
 class Trainer:
@@ -39,6 +45,7 @@ class Trainer:
         self.kind, self.out, self.shape, self.step, self.spent = kind, out, SHAPES[kind], 0, 0.0
         self.rng, self.half, self.balance = np.random.default_rng(seed), half, 1.0
         self.fine = fine  # wanted fineness over the truth's; 0 does not ask
+        self.judged: Judge | None = None  # what the landmark network reads off painted mouths
         nets = [SourceBranch(self.shape), LiveNet(self.shape), Critic(self.shape)]
         self.source, self.live, self.critic = (n.to(memory_format=torch.channels_last) for n in nets)
         if start is not None:
@@ -105,6 +112,10 @@ class Trainer:
             loss = loss + 5 * row["steady"]
         if self.step >= warm - 100:
             loss = loss + self._contest(b, got, row, ramp, loss)
+        if self.judged is not None:
+            some = self.judged.draw(self.rng)
+            row["read"], row["read_deep"] = self.judged.misreading(some, self.run(some)[0])
+            loss = loss + self.judged.weight * (row["read"] + READ_DEEP * row["read_deep"])
         self.opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 5.0)
@@ -219,6 +230,10 @@ def main() -> None:
     ap.add_argument("--start", type=Path, help="folder of exported networks to begin from, such as models/data")
     ap.add_argument("--fine", type=float, default=0.0, help="wanted fineness over the truth's; above 1 makes up for "
                     "enlargement, 0 does not ask")  # fmt: skip
+    ap.add_argument("--read", type=float, default=0.0, help="weight of what the landmark network reads off a painted "
+                    "mouth (decision 0410); 0 does not ask")  # fmt: skip
+    ap.add_argument("--faces", type=Path, help="folder of reader_samples.py, for --read")
+    ap.add_argument("--read-count", type=int, default=3, help="samples a step for --read")
     ap.add_argument("--save-every", type=float, default=180, help="seconds")
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -229,6 +244,12 @@ def main() -> None:
         Shards(a.shards, a.kind),
         Shards(a.shards, a.kind, "val_"),
     )
+    if a.read > 0:
+        from models.training.reader import Reader
+        from models.training.reading import Faces, Judge
+
+        reader = Reader(asset_path("face_landmarker.task"))
+        t.judged = Judge(reader, Faces(a.faces or a.shards), a.read, a.read_count)
     start = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     while t.step < a.steps and (spent := t.spent + time.monotonic() - saved) < 60 * a.minutes:

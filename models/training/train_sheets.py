@@ -1,9 +1,10 @@
 """Close-ups of unseen people through the runtime itself: source, camera, warp, engine; mouths, then eyes.
 
 `python -m models.training.train_sheets --clips DIR --cache CACHE --out DIR [--data models/data]`
-Also writes figures.json: errors inside the lips and the lids (0..255), sharpness against the camera's, flicker, all at
-the clip's own resolution (at most 140 px between the outer eye corners), from the first frame of each held-out clip as
-the source. The sheets show the clips: they are looked at, never committed.
+Also writes figures.json: how far lips read off the camera's (% of the inter-ocular distance), errors inside the lips
+and the lids (0..255), sharpness against the camera's, flicker, all at the clip's own resolution (at most 140 px between
+the outer eye corners), from the first frame of each held-out clip as the source. The sheets show the clips: they are
+looked at, never committed.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from models.assets import asset_path
 from models.generator import DATA, Generator
 from models.generator_crop import EYE, MOUTH, crop_matrix, cut
-from models.morphable import EYES, OUTER_LIPS
+from models.landmarks import FaceNetworks, roi_from_points
+from models.morphable import EYES, INNER_LIPS, OUTER_CORNERS, OUTER_LIPS
 from models.puppet import Puppet
 from models.training.data import HELD_OUT, NOT_FOR_TRAINING, Maker, load_clip
 from models.training.train_samples import clip_files
@@ -40,11 +43,18 @@ def sharpness(rgb: np.ndarray, mask: np.ndarray) -> float:
     return float(np.abs(cv2.Laplacian(rgb.mean(2).astype(np.float32), cv2.CV_32F))[mask].mean())
 
 
+def lips_off(truth: np.ndarray, got: np.ndarray) -> float:
+    """Mean distance of the lips' landmarks, % of the truth's inter-ocular distance."""
+    d = np.linalg.norm((truth - got)[sorted({*INNER_LIPS, *OUTER_LIPS}), :2], axis=1).mean()
+    return float(d / np.linalg.norm(truth[OUTER_CORNERS[0], :2] - truth[OUTER_CORNERS[1], :2]) * 100)
+
+
 def score(video: Path, cache: Path, data: Path, frames: int, sheet: Path) -> dict[str, dict[str, float]]:
     """Drive a clip's first frame by the clip; returns figures for `warp` and `engine` and writes the sheet."""
     clip, maker = load_clip(video, cache, frames), Maker(1, 0.0)
     puppet = Puppet(maker.source(clip.frames[0], clip.points[0], clip.scores[0]))
     generator = Generator(clip.frames[0], clip.points[0], "cpu", 2, data=data)
+    nets = FaceNetworks(asset_path("face_landmarker.task"), 1)
     rows: dict[str, dict[str, list[float]]] = {"warp": {}, "engine": {}}
     before: dict[str, np.ndarray] = {}
     cells = []
@@ -54,6 +64,11 @@ def score(video: Path, cache: Path, data: Path, frames: int, sheet: Path) -> dic
         warped = warped.copy()
         engine = warped.copy()
         generator.paint(engine, v[:468])
+        # The truth is read anew: its stored points come from a larger picture.
+        roi = roi_from_points(clip.points[i])
+        read = {n: nets.landmarks(x, roi).points for n, x in (("truth", truth), ("warp", warped), ("engine", engine))}
+        for name in rows:
+            rows[name].setdefault("lips_akd", []).append(lips_off(read["truth"], read[name]))
         for region, loops in (("mouth", [OUTER_LIPS]), ("eyes", EYE_LOOPS)):
             mask = filled(clip.points[i], loops, truth.shape[:2])
             for name, got in (("warp", warped), ("engine", engine)):
