@@ -45,10 +45,11 @@ STILLS ?= stills
 RUN ?= out/train
 MINUTES ?= 60
 train: setup
-	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16"
+	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16" "tflite>=2.10"
 	$(BIN)/python -m models.training.measure --clips $(CLIPS) --stills $(STILLS) --out $(RUN)/landmarks
 	$(BIN)/python -m models.training.train_samples --clips $(CLIPS) --stills $(STILLS) --cache $(RUN)/landmarks --out $(RUN)/shards
-	$(BIN)/python -m models.training.train_live mouth --shards $(RUN)/shards --out $(RUN)/mouth --minutes $(MINUTES)
+	$(BIN)/python -m models.training.reader_samples --clips $(CLIPS) --cache $(RUN)/landmarks --out $(RUN)/shards --passes 6
+	$(BIN)/python -m models.training.train_live mouth --shards $(RUN)/shards --out $(RUN)/mouth --minutes $(MINUTES) --fine 1.15 --read 0.6
 	$(BIN)/python -m models.training.train_live eye --shards $(RUN)/shards --out $(RUN)/eye --minutes $(MINUTES)
 
 # Loads the CUDA kernels on the device, then runs the tests of the same sources in emulation. Not run on a GPU by us.
@@ -62,7 +63,7 @@ cuda-compile:
 
 # The training scripts: learn, resume after a kill, export. torch is not part of setup: its wheel is large.
 test-train: setup
-	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16"
+	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16" "tflite>=2.10"
 	$(BIN)/python -m pytest -rs tests/training $(ARGS)
 
 # A real v4l2loopback in an emulated Debian: installs Debian's packages when it may, else says which are missing.

@@ -37,7 +37,7 @@ from models.source import SourceFace
 
 DATA = Path(__file__).parent / "data"
 MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
-SHARPEN = 0.39  # of the detail under the paint, added once more: what enlarging the crops softens (docs/decisions/0409)
+SHARPEN_MOUTH, SHARPEN_EYES = 0.25, 0.39  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
 
 
 class Generator:
@@ -53,8 +53,8 @@ class Generator:
         """
         self._mouth = open_network(data / "generator_mouth.onnx", device, threads, runtime, precision, clock)
         self._eyes = open_network(data / "generator_eye.onnx", device, threads, runtime, precision, clock)
-        self._crops = ((self._mouth, 0), (self._eyes, 0), (self._eyes, 1))
-        self._rests = [Rest(n.inputs["picture"][i], n.outputs["painted"][i]) for n, i in self._crops]
+        self._crops = ((self._mouth, 0, SHARPEN_MOUTH), (self._eyes, 0, SHARPEN_EYES), (self._eyes, 1, SHARPEN_EYES))
+        self._rests = [Rest(n.inputs["picture"][i], n.outputs["painted"][i]) for n, i, _ in self._crops]
         self._options = (device, threads, runtime)
         self._data = data
         self.set_source(source_rgb, source_points)
@@ -113,12 +113,14 @@ class Generator:
                 eye_masks(points, m, eye, x[:, :, 3:])
                 self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
             self._eyes.run()
-        for (network, i), m, rest, visible in zip(self._crops, (mouth, *eyes), self._rests, seen, strict=True):
+        for (network, i, strength), m, rest, visible in zip(
+            self._crops, (mouth, *eyes), self._rests, seen, strict=True
+        ):
             if visible:
                 painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i])
                 affine = m.astype(np.float64)
                 paste.lay_over(frame, painted, affine)
-                sharpen(frame, painted, affine, SHARPEN)
+                sharpen(frame, painted, affine, strength)
             else:
                 rest.forget()
 
