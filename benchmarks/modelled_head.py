@@ -22,6 +22,7 @@ from models.face import F32, F64, I32, U8
 from models.fitting import Camera, Fitter
 from models.landmarks import FaceNetworks, Landmarks, roi_from_points
 from models.morphable import IOD_MM, load_morphable
+from models.turning import true_turn
 
 SIDE_PX = 512
 SCALE = 2.0  # px a millimetre
@@ -121,19 +122,23 @@ def settle(nets: FaceNetworks, picture: U8) -> Landmarks:
 
 
 def poses(wheel: Path, nets: FaceNetworks, wanted: Sequence[tuple[float, float, float]] = POSES) -> dict[str, Any]:
-    """Return worst and mean error of the turn, degrees, and the rows they come from."""
+    """Return worst and mean error of the turn as tracked and as told, degrees, and the rows they come from."""
     head, camera, fitter = ModelledHead(wheel), Camera(SIDE_PX, SIDE_PX), Fitter(load_morphable())
     rest = settle(nets, head.render(0.0, 0.0, 0.0)).points
     scores = nets.scores(rest)
     shape, start = fitter.identify(rest, camera, scores)
-    zero = fitter.fit(rest, camera, shape, scores, start=start, iterations=6).rotation
+    zero = fitter.fit(rest, camera, shape, scores, start=start, iterations=6)
     rows: list[dict[str, Any]] = []
     for angles in wanted:
         seen = settle(nets, head.render(*angles)).points
-        found = fitter.fit(seen, camera, shape, nets.scores(seen), iterations=8).rotation
-        turned = rotation.multiply(found, rotation.inverse(zero))
-        wrong = np.degrees(rotation.log(rotation.multiply(turned, rotation.inverse(turn(*angles)))))
+        found = fitter.fit(seen, camera, shape, nets.scores(seen), iterations=8)
+        back = rotation.inverse(rotation.multiply(turn(*angles), zero.rotation))
+        wrong = np.degrees(rotation.log(rotation.multiply(found.rotation, back)))
+        told = np.degrees(rotation.log(rotation.multiply(true_turn(found, zero), back)))
         rows.append({"yaw_pitch_roll": list(angles), "error_deg": round(float(np.linalg.norm(wrong)), 2),
-                     "error_xyz_deg": [round(float(x), 2) for x in wrong]})  # fmt: skip
+                     "error_xyz_deg": [round(float(x), 2) for x in wrong],
+                     "told_deg": round(float(np.linalg.norm(told)), 2)})  # fmt: skip
     errors = [float(r["error_deg"]) for r in rows]
-    return {"pose_deg": max(errors), "pose_deg_mean": round(float(np.mean(errors)), 2), "poses": rows}
+    told_errors = [float(r["told_deg"]) for r in rows]
+    return {"pose_deg": max(errors), "pose_deg_mean": round(float(np.mean(errors)), 2), "told_deg": max(told_errors),
+            "told_deg_mean": round(float(np.mean(told_errors)), 2), "poses": rows}  # fmt: skip

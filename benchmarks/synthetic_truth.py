@@ -23,6 +23,7 @@ from models.puppet import Puppet
 from models.shell import PIVOT_MM
 from models.source import prepare_source
 from models.tracking import FaceTracker
+from models.turning import true_turn
 
 POSES: tuple[tuple[float, float, float], ...] = (
     *((y, 0.0, 0.0) for y in (-25.0, -16.0, -8.0, 8.0, 16.0, 25.0)),
@@ -128,15 +129,19 @@ def turn(yaw: float, pitch: float, roll: float) -> Any:
 
 
 def poses(bench: Bench, wanted: Sequence[tuple[float, float, float]] = POSES) -> list[dict[str, Any]]:
-    """Return for each pose the error of the turn in degrees, and how much expression the turn alone made up."""
+    """Return for each pose the error of the turn in degrees, as tracked and as told (`models.turning`), and how much
+    expression the turn alone made up.
+    """
     rows = []
     for angles in wanted:
         true = bench.turned(*angles)
         found = bench.reach(true)
-        turned = rotation.multiply(found.rotation, rotation.inverse(bench.zero.rotation))
-        wrong = rotation.log(rotation.multiply(turned, rotation.inverse(turn(*angles))))
+        back = rotation.inverse(rotation.multiply(turn(*angles), bench.zero.rotation))
+        wrong = rotation.log(rotation.multiply(found.rotation, back))
+        told = rotation.log(rotation.multiply(true_turn(found, bench.zero), back))
         rows.append({"yaw_pitch_roll": list(angles), "error_deg": round(float(np.degrees(np.linalg.norm(wrong))), 3),
                      "error_xyz_deg": [round(float(v), 2) for v in np.degrees(wrong)],
+                     "told_deg": round(float(np.degrees(np.linalg.norm(told))), 3),
                      "expression_mae": round(float(np.abs(bench.change(found)).mean()), 4)})  # fmt: skip
     return rows
 

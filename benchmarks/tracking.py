@@ -3,8 +3,9 @@
 `python -m benchmarks.tracking --report FILE.json [--clips DIR] [--stills DIR] [--frames N] [--most N] [--head WHEEL]`
 
 truth: the default portrait is rendered at known params and tracked again, all relative to its rest. `pose_deg` is the
-worst error of any turn, `expression_mae` the mean absolute error of the units over all single-unit pictures, `unit_mae`
-that of the one unit that was asked for, `shape_error` what the mesh missed or made up over what it should have moved
+worst error of any turn, `told_deg` of the turn that other programs are told (`models/turning.py`, which never saw
+these heads), `expression_mae` the mean absolute error of the units over all single-unit pictures, `unit_mae` that of
+the one unit that was asked for, `shape_error` what the mesh missed or made up over what it should have moved
 (1 is as wrong as finding nothing). Read `expression_mae` beside `expression_mae_of_nothing`: 51 of 52 units are 0 in
 each picture, so a tracker that never moves scores low. `fit_alone` repeats it all with exact vertices for landmarks.
 
@@ -42,7 +43,8 @@ from models.tracking import FaceTracker, find_face
 from realtime.meter import percentiles
 
 _PAIR = ("_03", "_08")
-_SHORT = ("pose_deg", "pose_deg_mean", "expression_mae", "expression_mae_of_nothing", "unit_mae", "shape_error",
+_SHORT = ("pose_deg", "pose_deg_mean", "told_deg", "told_deg_mean",
+          "expression_mae", "expression_mae_of_nothing", "unit_mae", "shape_error",
           "pose_expression_mae", "monotone")  # fmt: skip
 _NEVER_TRAINED = ("lia_",)  # as in models/training/build_morphable.py, which needs more than this file may import
 
@@ -63,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     save(Path(a.report), report)
     short = {k: report["truth"][k] for k in (*_SHORT, "fit_alone")}
     if a.head:
-        short["modelled_head"] = {k: report["modelled_head"][k] for k in _SHORT[:2]}
+        short["modelled_head"] = {k: report["modelled_head"][k] for k in _SHORT[:4]}
     print({"truth": short, "fit": report["fit"]["residual_iod"], "ms": report["ms"]})
     return 0
 
@@ -109,6 +111,8 @@ def truth(bench: synthetic.Bench) -> dict[str, Any]:
     return {
         "pose_deg": max(wrong),
         "pose_deg_mean": round(float(np.mean(wrong)), 3),
+        "told_deg": max(p["told_deg"] for p in poses),
+        "told_deg_mean": round(float(np.mean([p["told_deg"] for p in poses])), 3),
         "expression_mae": round(float(np.mean([u["mae"] for u in units])), 4),
         "expression_mae_of_nothing": round(float(np.mean([u["mae_of_nothing"] for u in units])), 4),
         "shape_error": _median([u["shape_error"] for u in units]),

@@ -271,7 +271,7 @@ class Performer:
         self._params_ns = seen.captured_ns
         neutral = calibration.neutral
         live = None if neutral is None else self._stages.puppet.retarget(params, neutral, self._gains)
-        return live, DriverMotion(params, neutral)
+        return live, DriverMotion(params, neutral, pictured=self._stages.tracker is not None)
 
     def _idle(self, t_ns: int, lost: bool) -> FaceParams:
         """Return the source's params while no driver moves it: the idle motion, or what was shown last."""

@@ -46,6 +46,7 @@ class DriverMotion:
 
     params: FaceParams  # the driver's, predicted
     neutral: FaceParams | None  # the driver's, None until it is known
+    pictured: bool = False  # tracked in pictures by us: the turn is read too small (models/turning.py)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from urllib.parse import urlsplit
 
+from models.turning import told
 from realtime.clock import NS_PER_S, Clock
 from realtime.errors import OutputError
 from realtime.outputs.base import Stream
@@ -63,7 +64,9 @@ class VmcOutput:
         motion = composite.motion
         params = None
         if motion is not None:
-            params = motion.params if motion.neutral is None else relative(motion.params, motion.neutral)
+            params = motion.params
+            if motion.neutral is not None:
+                params = relative(told(params, motion.neutral) if motion.pictured else params, motion.neutral)
         self._counts["frames" if params is not None else "no_face"] += 1
         seconds = (self._clock.now_ns() - self._start_ns) / NS_PER_S
         calibrated = motion is not None and motion.neutral is not None

@@ -34,3 +34,4 @@ def test_the_tracker_finds_the_turn_of_a_modelled_head() -> None:
     rows = modelled.poses(Path(wheel), FaceNetworks(asset_path("face_landmarker.task")))
     assert rows["pose_deg_mean"] < 2.2
     assert rows["pose_deg"] < 5.0
+    assert rows["told_deg_mean"] < 0.85 * rows["pose_deg_mean"]

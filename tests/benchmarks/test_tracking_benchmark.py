@@ -56,6 +56,13 @@ def test_rendered_yaw_and_far_pitch_are_found(bench: synthetic.Bench) -> None:
     )
 
 
+def test_a_turn_is_told_nearer_to_the_truth_than_it_was_read(bench: synthetic.Bench) -> None:
+    rows = synthetic.poses(bench, [(25, 0, 0), (-25, 0, 0), (0, 20, 0), (0, -20, 0), (15, 10, 0), (-15, -10, 0)])
+    read, told = (np.array([row[key] for row in rows]) for key in ("error_deg", "told_deg"))
+    assert told.mean() < 0.9 * read.mean()
+    assert told.max() < min(4.0, read.max())
+
+
 def test_rendered_jaw_and_smile_rise(bench: synthetic.Bench) -> None:
     found = synthetic.ramps(bench, 6)
     assert synthetic.rises(found["jawOpen"])

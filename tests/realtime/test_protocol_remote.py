@@ -19,6 +19,7 @@ from packets import face, phone_packet
 from models import rotation
 from models.face import UNIT, FaceParams
 from models.motion import neutral_params
+from models.turning import true_turn
 from realtime.capture.choose import Choice, check_pace, choose_driver, open_driver
 from realtime.clock import NS_PER_S, MonotonicClock
 from realtime.config import Config
@@ -230,6 +231,25 @@ def test_the_vmc_output_sends_numbers_and_never_a_picture() -> None:
     assert frames[1] is None
     assert frames[2] is not None
     assert frames[2].expression[UNIT["jawOpen"]] == pytest.approx(0.7)  # neutral is not known yet
+
+
+@pytest.mark.parametrize("pictured", [False, True])
+def test_a_turn_that_we_read_from_pictures_is_told_as_it_truly_was(pictured: bool) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as app:
+        app.bind(("127.0.0.1", 0))
+        app.settimeout(2)
+        output = VmcOutput(f"vmc://127.0.0.1:{app.getsockname()[1]}")
+        output.open(stream(MonotonicClock()))
+        moved = face(0.2, (0.0, 0.3, 0.0))
+        output.send(composite(DriverMotion(moved, face(0.2), pictured)))
+        decoder, frames = vmc.Decoder(), list[FaceParams | None]()
+        for _ in range(len(vmc.encode(moved, 0.0))):
+            frames += decoder.feed(app.recv(65_535), 0)
+        output.close(complete=True)
+    assert frames[0] is not None
+    told = true_turn(moved, face(0.2)) if pictured else moved.rotation
+    assert np.allclose(rotation.log(frames[0].rotation), rotation.log(told), atol=1e-5)
+    assert (abs(rotation.log(frames[0].rotation)[1] - 0.3) > 0.005) == pictured
 
 
 def test_nobody_listening_is_no_error() -> None:
