@@ -53,7 +53,7 @@ def assemble(config: Config, notices: Notices, *, pictures: bool) -> Stages:
     )
     first.puppet.set_backdrop(first.backdrop(config.background))
     return Stages(tracking, Calibration(config.neutral), motion, idle, first.puppet, neutral_params(), blend,
-                  first.device, partial(_dress, config, notices), first)  # fmt: skip
+                  first.device, partial(_dress, config, notices, precision=_precision(first)), first)  # fmt: skip
 
 
 def _imagine_start(config: Config, notices: Notices) -> Start:
@@ -113,10 +113,23 @@ def _tracker(config: Config) -> Tracker:
     """Load the tracking networks."""
     from models.tracking import FaceTracker
 
-    return FaceTracker(config.device, config.network_threads, careful=config.neutral == "first")
+    # 0.2 s on one frame are nothing offline; at live pace they would drop the five that follow.
+    careful = config.neutral == "first" and config.pace == "offline"
+    return FaceTracker(config.device, config.network_threads, careful=careful)
 
 
-def _dress(config: Config, notices: Notices, source: Path, size: int | None, finished: bool) -> Dressed:
+def _precision(dressed: Dressed) -> str:
+    """Return what later sources' networks compute in: what the first one's found to be fastest, without trying again.
+
+    Trying means to compile and run each network twice, beside the frames.
+    """
+    generator = getattr(dressed.puppet, "generator", None)
+    found = str(generator.report.get("precision", "")) if generator is not None else ""
+    return found if found in ("f32", "bf16") else "auto"
+
+
+def _dress(config: Config, notices: Notices, source: Path, size: int | None, finished: bool, *,
+           precision: str = "auto") -> Dressed:  # fmt: skip
     """Prepare a source and hang it on its strings, `finished` by the generator or not."""
     from models.puppet import Puppet as SourcePuppet
     from models.source import prepare_source
@@ -124,12 +137,12 @@ def _dress(config: Config, notices: Notices, source: Path, size: int | None, fin
     prepared = prepare_source(source, picture_size(replace(config, size=size), source))
     generator, device = None, "cpu"
     if finished:
-        generator, device = _generator(config, prepared, notices)
+        generator, device = _generator(config, prepared, notices, precision)
     puppet = _Puppet(SourcePuppet(prepared, config.gains, config.kernel_threads, generator), config.absolute)
     return Dressed(puppet, device, lambda word: make_backdrop(word, prepared))
 
 
-def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[Any, str]:
+def _generator(config: Config, prepared: SourceFace, notices: Notices, precision: str = "auto") -> tuple[Any, str]:
     """Open the generator on the source; without it the picture moves by geometry alone, and that is said."""
     from models.generator import Generator
     from models.published import Published
@@ -138,7 +151,8 @@ def _generator(config: Config, prepared: SourceFace, notices: Notices) -> tuple[
     try:
         # A file must come out the same every time: only a live run may choose its precision by the clock.
         clock = MonotonicClock().now_ns if config.pace == "live" else None
-        generator = kind(prepared.image, prepared.points, config.device, config.network_threads, clock=clock)
+        generator = kind(prepared.image, prepared.points, config.device, config.network_threads, clock=clock,
+                         precision=precision)  # fmt: skip
     except UserError as error:
         if config.device == "cuda":
             raise
@@ -156,7 +170,7 @@ class _Puppet:
 
     def __init__(self, puppet: Any, absolute: bool) -> None:
         self._puppet, self._absolute = puppet, absolute
-        self._generator = puppet.generator
+        self.generator = puppet.generator
         self.size: tuple[int, int] = puppet.size
 
     def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains) -> FaceParams:
@@ -184,4 +198,4 @@ class _Puppet:
 
     def set_generator(self, on: bool) -> None:
         """Let the network finish the pictures, where one was loaded."""
-        self._puppet.generator = self._generator if on else None
+        self._puppet.generator = self.generator if on else None

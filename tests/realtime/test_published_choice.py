@@ -46,3 +46,10 @@ def test_the_assembly_opens_what_was_asked_for(monkeypatch: pytest.MonkeyPatch, 
     generator, device = assembly._generator(Config(generator=kind), prepared, lambda _: None)  # type: ignore[arg-type]
     assert generator.name == kind
     assert device == "cuda (onnxruntime tensorrt f16)"
+
+
+@pytest.mark.parametrize(("found", "asked"), [("bf16", "bf16"), ("f32", "f32"), ("f16", "auto"), (None, "auto")])
+def test_later_sources_take_the_precision_that_the_first_one_found(found: str | None, asked: str) -> None:
+    generator = None if found is None else SimpleNamespace(report={"precision": found})
+    first: Any = SimpleNamespace(puppet=SimpleNamespace(generator=generator))
+    assert assembly._precision(first) == asked
