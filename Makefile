@@ -48,8 +48,7 @@ train: setup
 	$(BIN)/python -m pip install --disable-pip-version-check -q "torch==2.13.0" "onnx>=1.16" "tflite>=2.10"
 	$(BIN)/python -m models.training.measure --clips $(CLIPS) --stills $(STILLS) --out $(RUN)/landmarks
 	$(BIN)/python -m models.training.train_samples --clips $(CLIPS) --stills $(STILLS) --cache $(RUN)/landmarks --out $(RUN)/shards
-	$(BIN)/python -m models.training.reader_samples --clips $(CLIPS) --cache $(RUN)/landmarks --out $(RUN)/shards --passes 6
-	$(BIN)/python -m models.training.train_live mouth --shards $(RUN)/shards --out $(RUN)/mouth --minutes $(MINUTES) --fine 1.15 --read 0.6
+	$(BIN)/python -m models.training.train_live mouth --shards $(RUN)/shards --out $(RUN)/mouth --minutes $(MINUTES)
 	$(BIN)/python -m models.training.train_live eye --shards $(RUN)/shards --out $(RUN)/eye --minutes $(MINUTES)
 
 # Loads the CUDA kernels on the device, then runs the tests of the same sources in emulation. Not run on a GPU by us.
