@@ -16,6 +16,7 @@ from models.landmarks import FaceNetworks
 from models.motion import blend, neutral_params
 from models.published import Published
 from models.puppet import Puppet
+from models.readback import load_readback
 from models.source import SourceFace
 from models.tracking import FaceTracker
 from models.transfer import Gains
@@ -84,6 +85,8 @@ def engine_puppet(source: SourceFace, kind: str = "engine") -> tuple[Puppet, str
         return Puppet(source), None
     make: Any = Published if kind == "published" else Generator
     try:
-        return Puppet(source, generator=make(source.image, source.points)), None
+        puppet = Puppet(source, generator=make(source.image, source.points))
     except UserError as error:
         return Puppet(source), f"{kind} is warp: {error}"
+    puppet.readback = load_readback(puppet)
+    return puppet, None

@@ -7,6 +7,7 @@ colour and cover, and both are laid over the frame at its own resolution: pictur
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -65,6 +66,12 @@ class Generator:
         """Say what was asked for and what runs, for reports."""
         return asdict(self._mouth.choice)
 
+    @property
+    def stamp(self) -> str:
+        """Name the weights by their content."""
+        files = sorted(self._data.glob("generator_*.onnx"))
+        return hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
+
     def set_source(self, source_rgb: U8, source_points: F32) -> None:
         """Encode another photo: source_rgb (H, W, 3), source_points (478, 3) px."""
         crops = (("mouth", MOUTH, [crop_matrix(source_points, MOUTH)], self._mouth),
@@ -76,6 +83,10 @@ class Generator:
             branch.run()
             for feature in ("fine", "code"):
                 network.inputs[feature][...] = branch.outputs[feature]
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the frames painted before: the next one stands for itself."""
         for rest in self._rests:
             rest.forget()
 
@@ -84,8 +95,7 @@ class Generator:
         small = (points * (40 / max(1.0, face_axes(points)[1]))).astype(np.float32)
         small[:, :2] += 32 - small[:, :2].mean(0)
         self.paint(np.zeros((64, 64, 3), np.uint8), small)
-        for rest in self._rests:
-            rest.forget()
+        self.forget()
 
     def paint(self, frame: U8, target: F32) -> None:
         """Finish a warped frame in place.

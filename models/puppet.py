@@ -17,6 +17,7 @@ from models.eyeball import GROWS
 from models.face import F32, F64, I32, U8, FaceParams
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch, parting
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
+from models.readback import Readback
 from models.resting import settle
 from models.rim import Rim, build_rim, rim_shift
 from models.shell import Shell, build_shell, pose_shell
@@ -56,6 +57,7 @@ class Puppet:
         self._model = load_morphable()
         self._threads = threads
         self.generator = generator
+        self.readback: Readback | None = None  # where lids are to be aimed; geometry alone goes without
         self._gains = gains or Gains()
         self._vector = transfer.gain_vector(self._model, self._gains)
         self._camera = source.camera
@@ -108,6 +110,8 @@ class Puppet:
         """The source's head at an expression, (478, 3) mm: lids meet when shut, lips never cross."""
         head = (self.source.head + self._model.offsets(params.expression)).astype(np.float32)
         close_lids(head, lids.read_units(params.expression), self.source.lid_gap)
+        if self.readback is not None and self.generator is not None:
+            self.readback.aim(head, params.expression)
         part_lips(head, self._lip_gap)
         return head
 
@@ -144,6 +148,15 @@ class Puppet:
         render_composite(v, xy, s.triangles, self._veil, clear, clear, threads=self._threads)
         smooth_edges(self._edges, v, s.triangles, self._depth, clear)
         return np.asarray(255 - clear[..., 0], np.uint8)
+
+    def draw(self, params: FaceParams) -> tuple[U8, F32]:
+        """Map the source to a pose and finish it as a picture that stands for itself: (H, W, 3) and vertices (V, 3)."""
+        frame, v = self.warp(params)
+        if self.generator is not None:
+            self.generator.forget()
+            self.generator.paint(frame, v[:N_MESH])
+            self.generator.forget()
+        return frame, v
 
     def begin(self, params: FaceParams) -> Callable[[], U8]:
         """Map the source to a pose, and return what finishes that picture, (H, W, 3), a new array.

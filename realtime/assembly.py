@@ -132,13 +132,16 @@ def _dress(config: Config, notices: Notices, source: Path, size: int | None, fin
            precision: str = "auto") -> Dressed:  # fmt: skip
     """Prepare a source and hang it on its strings, `finished` by the generator or not."""
     from models.puppet import Puppet as SourcePuppet
+    from models.readback import load_readback
     from models.source import prepare_source
 
     prepared = prepare_source(source, picture_size(replace(config, size=size), source))
     generator, device = None, "cpu"
     if finished:
         generator, device = _generator(config, prepared, notices, precision)
-    puppet = _Puppet(SourcePuppet(prepared, config.gains, config.kernel_threads, generator), config.absolute)
+    strings = SourcePuppet(prepared, config.gains, config.kernel_threads, generator)
+    strings.readback = load_readback(strings)
+    puppet = _Puppet(strings, config.absolute)
     return Dressed(puppet, device, lambda word: make_backdrop(word, prepared))
 
 

@@ -161,6 +161,11 @@ class Maker:
 
     def still_sample(self, rgb: np.ndarray, points: np.ndarray, scores: np.ndarray) -> Sample:
         """Close and turn a still's face, then bring it back: the still itself is the truth."""
+        puppet, params = self.closed(rgb, points, scores)
+        return self.sample(puppet, [rgb, rgb], [self.shaken(params)] * 2)
+
+    def closed(self, rgb: np.ndarray, points: np.ndarray, scores: np.ndarray) -> tuple[Puppet, FaceParams]:
+        """A puppet of the still with its mouth closed and its head turned, and the params of the still itself."""
         src = self.source(rgb, points, scores)
         puppet = Puppet(src, threads=1)
         e = src.params.expression.copy()
@@ -184,13 +189,17 @@ class Maker:
         pts[: len(v[:468])] = v[:468]
         pts[:, 2] *= -1.0  # landmarks count depth away from the camera
         back = SourceFace(image, pts[:N_POINTS], src.head, closed, src.lid_gap, src.matte, image)
-        p = Puppet(back, threads=1)
-        return self.sample(p, [rgb, rgb], [self.shaken(src.params)] * 2)
+        return Puppet(back, threads=1), src.params
 
     def pair_sample(self, a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> Sample:
         """One portrait driven to another portrait of the same person; each (rgb, points, scores)."""
+        puppet, params = self.pair(a, b)
+        return self.sample(puppet, [b[0], b[0]], [params] * 2)
+
+    def pair(self, a: tuple[np.ndarray, ...], b: tuple[np.ndarray, ...]) -> tuple[Puppet, FaceParams]:
+        """A puppet of one portrait, and the params that make it do what another of the same person does."""
         puppet = Puppet(self.source(*a), threads=1)
-        return self.sample(puppet, [b[0], b[0]], [self.drive(puppet, b[1], b[2])] * 2)
+        return puppet, self.drive(puppet, b[1], b[2])
 
 
 def empty(n: int) -> Sample:

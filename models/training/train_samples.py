@@ -18,6 +18,7 @@ import numpy as np
 from models.training.data import HELD_OUT, HELD_OUT_STILLS, MAX_IOD_PX, NOT_FOR_TRAINING, Maker, Sample, load_clip
 
 log = logging.getLogger("train_samples")
+HELD_OUT_PAIRS = 10  # neutral and smiling portraits that nothing is trained on
 
 
 def write(file: Path, samples: Iterable[Sample]) -> int:
@@ -65,6 +66,13 @@ def still_shard(maker: Maker, stills: dict[str, tuple[np.ndarray, ...]], held: s
                 yield maker.pair_sample(stills[x], stills[y])
 
 
+def held_stills(stills: Iterable[str]) -> set[str]:
+    """Names of the stills that nothing is trained on: the last pairs, and people that held-out clips show."""
+    names = list(stills)
+    held = {n for p in pairs(names)[-HELD_OUT_PAIRS:] for n in p}
+    return held | {n for n in names if any(h in n for h in HELD_OUT_STILLS)}
+
+
 def pairs(stills: Iterable[str]) -> list[tuple[str, str]]:
     """Neutral and smiling portrait of the same person."""
     by_id: dict[str, dict[str, str]] = {}
@@ -88,8 +96,7 @@ def main() -> None:
     a.out.mkdir(parents=True, exist_ok=True)
     files = clip_files(a.clips, a.cache)
     stills = load_stills(a.stills, a.cache)
-    held_pairs = pairs(stills)[-10:]
-    held = {n for p in held_pairs for n in p} | {n for n in stills if any(h in n for h in HELD_OUT_STILLS)}
+    held_pairs, held = pairs(stills)[-HELD_OUT_PAIRS:], held_stills(stills)
     for name, video, cache in files:
         file = a.out / f"val_{name}.npz"
         if (name in HELD_OUT or name.startswith(NOT_FOR_TRAINING)) and not file.exists():

@@ -23,6 +23,7 @@ from models.generator_crop import EYE, MOUTH, crop_matrix, cut
 from models.landmarks import FaceNetworks, roi_from_points
 from models.morphable import EYES, INNER_LIPS, OUTER_CORNERS, OUTER_LIPS
 from models.puppet import Puppet
+from models.readback import read_back
 from models.training.data import HELD_OUT, NOT_FOR_TRAINING, Maker, load_clip
 from models.training.train_samples import clip_files
 
@@ -52,17 +53,20 @@ def lips_off(truth: np.ndarray, got: np.ndarray) -> float:
 def score(video: Path, cache: Path, data: Path, frames: int, sheet: Path) -> dict[str, dict[str, float]]:
     """Drive a clip's first frame by the clip; returns figures for `warp` and `engine` and writes the sheet."""
     clip, maker = load_clip(video, cache, frames), Maker(1, 0.0)
-    puppet = Puppet(maker.source(clip.frames[0], clip.points[0], clip.scores[0]))
+    source = maker.source(clip.frames[0], clip.points[0], clip.scores[0])
+    puppet = Puppet(source)
     generator = Generator(clip.frames[0], clip.points[0], "cpu", 2, data=data)
+    finished = Puppet(source, generator=generator)
     nets = FaceNetworks(asset_path("face_landmarker.task"), 1)
+    finished.readback = read_back(finished, nets)
     rows: dict[str, dict[str, list[float]]] = {"warp": {}, "engine": {}}
     before: dict[str, np.ndarray] = {}
     cells = []
     shown = np.linspace(len(clip.frames) // 8, len(clip.frames) - 1, 8).astype(int)
     for i, truth in enumerate(clip.frames):
-        warped, v = puppet.warp(maker.drive(puppet, clip.points[i], clip.scores[i]))
-        warped = warped.copy()
-        engine = warped.copy()
+        params = maker.drive(puppet, clip.points[i], clip.scores[i])
+        warped = puppet.warp(params)[0]
+        engine, v = finished.warp(params)
         generator.paint(engine, v[:468])
         # The truth is read anew: its stored points come from a larger picture.
         roi = roi_from_points(clip.points[i])
