@@ -28,18 +28,33 @@ class Faces:
         self._rows = {k: np.concatenate([p[k] for p in parts]) for k in parts[0].files}
 
     def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
-        """Draw a batch, pictures channels first 0..1, as bright or dark as a bad camera makes them."""
+        """Draw a batch, pictures channels first 0..1, as bright as a bad camera makes them, half of it mirrored."""
         i = rng.choice(len(self._rows["src"]), count, replace=False)
+        flip = rng.random(count) < 0.5
         gamma, gain = np.exp(rng.normal(0, 0.15, (count, 1, 1, 1))), np.exp(rng.normal(-0.03, 0.1, (count, 3, 1, 1)))
         out = {}
-        for k, rows in self._rows.items():
-            v = rows[i].astype(np.float32)
+        drawn = {k: rows[i].astype(np.float32) for k, rows in self._rows.items()}
+        mirror(drawn, flip)
+        for k, v in drawn.items():
             if v.ndim == 4:
                 v = np.ascontiguousarray(v.transpose(0, 3, 1, 2)) / 255
                 if k != "mask":
                     v = np.clip(v**gamma * gain, 0, 1).astype(np.float32)
-            out[k] = torch.from_numpy(v)
+            out[k] = torch.from_numpy(np.ascontiguousarray(v))
         return out | {"owner": torch.arange(count)}
+
+
+def mirror(rows: dict[str, np.ndarray], flip: np.ndarray) -> None:
+    """Mirror samples (N, ...) in place where `flip` (N,) says so: pictures, turn, and where the crop lies."""
+    for v in rows.values():
+        if v.ndim == 4:
+            v[flip] = v[flip, :, ::-1]
+    rows["turn"][flip, 0] *= -1.0
+    side, place = rows["warp"].shape[2], rows["place"][flip].copy()
+    rows["place"][flip, 0, 2] = SIDE - 1 - place[:, 0, 2] - place[:, 0, 0] * (side - 1)
+    rows["place"][flip, 1, 2] = place[:, 1, 2] + place[:, 1, 0] * (side - 1)
+    rows["place"][flip, 0, 1] *= -1.0
+    rows["place"][flip, 1, 0] *= -1.0
 
 
 def laid(face: Tensor, change: Tensor, place: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from models.morphable import INNER_LIPS, OUTER_LIPS  # noqa: E402
 from models.training.measure import measure_still  # noqa: E402
 from models.training.networks import window  # noqa: E402
 from models.training.reader import Reader  # noqa: E402
-from models.training.reading import LIPS, laid, misreading  # noqa: E402
+from models.training.reading import LIPS, laid, mirror, misreading  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,24 @@ def test_a_crop_is_laid_where_the_engine_lays_it(seen: tuple[np.ndarray, np.ndar
     painted = np.dstack([smooth * 0.3 * 255] * 3 + [np.zeros_like(smooth)]).astype(np.float32)
     paste.lay_over(face, painted, place)
     assert np.abs(ours[0].permute(1, 2, 0).numpy() * 255 - face).max() < 1.0
+
+
+def test_a_mirrored_sample_is_the_mirror_of_the_sample() -> None:
+    rng = np.random.default_rng(4)
+    rows = {"face": rng.random((2, 256, 256, 3), np.float32), "warp": rng.random((2, 112, 112, 3), np.float32),
+            "turn": np.array([[0.3, 0.1], [0.2, -0.1]], np.float32),
+            "place": np.array([[[0.9, 0.1, 80.3], [-0.1, 0.9, 120.7]]] * 2, np.float32)}  # fmt: skip
+
+    def together() -> np.ndarray:
+        face, crop = (torch.from_numpy(rows[k].transpose(0, 3, 1, 2).copy()) for k in ("face", "warp"))
+        return np.asarray(laid(face, crop * window(112), torch.from_numpy(rows["place"].copy())))
+
+    before = together()
+    mirror(rows, np.array([True, False]))
+    after = together()
+    assert np.allclose(after[0], before[0, :, :, ::-1], atol=1e-3)
+    assert np.array_equal(after[1], before[1])
+    assert rows["turn"].tolist() == [[np.float32(-0.3), np.float32(0.1)], [np.float32(0.2), np.float32(-0.1)]]
 
 
 def test_descending_the_loss_brings_the_lips_back(reader: Reader, seen: tuple[np.ndarray, np.ndarray]) -> None:
