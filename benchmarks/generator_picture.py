@@ -21,6 +21,7 @@ from models.generator import Generator
 from models.motion import neutral_params
 from models.published import Published
 from models.puppet import Puppet
+from models.readback import load_readback
 from models.source import prepare_source
 
 _WIDE = ((0.0, -5.0, 0.0), (0.0, 0.0), {"jawOpen": 0.75})
@@ -40,6 +41,7 @@ def main() -> None:
     for name, make in makers.items():
         painter = None if make is None else make(source.image, source.points, "cpu", 1, precision=a.precision)
         puppet = Puppet(source, generator=painter)
+        puppet.readback = load_readback(puppet)
         shots = [puppet.render(puppet.retarget(look(*w), neutral_params())) for w in (*_LOOKS, _WIDE)]
         k = a.height / shots[0].shape[0]
         rows.append(np.hstack([cv2.resize(s, None, fx=k, fy=k, interpolation=cv2.INTER_AREA) for s in shots]))

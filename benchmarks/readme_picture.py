@@ -17,6 +17,7 @@ from models.face import UNIT, FaceParams
 from models.generator import Generator
 from models.motion import neutral_params
 from models.puppet import Puppet
+from models.readback import load_readback
 from models.source import prepare_source
 
 _LOOKS: tuple[tuple[tuple[float, float, float], tuple[float, float], dict[str, float]], ...] = (
@@ -48,6 +49,7 @@ def main() -> None:
     source = prepare_source(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg", 720)
     painter = Generator(source.image, source.points) if a.generator == "live" else None
     puppet = Puppet(source, generator=painter)
+    puppet.readback = load_readback(puppet)
     shots = [puppet.render(puppet.retarget(look(*w), neutral_params())) for w in _LOOKS]
     k = a.height / shots[0].shape[0]
     small = [cv2.resize(s, None, fx=k, fy=k, interpolation=cv2.INTER_AREA) for s in shots]
