@@ -224,7 +224,7 @@ def main() -> None:
     ap.add_argument("--pairs", type=int, default=3, help="samples of two neighbouring frames a step")
     ap.add_argument("--rate", type=float, default=5e-4)
     ap.add_argument("--warm", type=int, default=600, help="steps before the critic counts")
-    ap.add_argument("--half", action="store_true", help="bfloat16 autocast")
+    ap.add_argument("--half", action="store_true", help="bfloat16 autocast, for processors that have it")
     ap.add_argument("--threads", type=int, default=2)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--start", type=Path, help="folder of exported networks to begin from, such as models/data")
@@ -238,6 +238,8 @@ def main() -> None:
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
+    if a.half and not torch.cpu._is_avx512_bf16_supported():
+        log.warning("--half: this processor has no bfloat16, a step takes six times as long as without")
     a.out.mkdir(parents=True, exist_ok=True)
     t, train, val = (
         Trainer(a.kind, a.out, a.seed, a.rate, a.half, a.start, a.fine),

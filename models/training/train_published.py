@@ -253,13 +253,15 @@ def main() -> None:
     ap.add_argument("--rate", type=float, default=1e-3)
     ap.add_argument("--width", type=int, nargs=2, default=(TRAINED_SHAPE.narrow, TRAINED_SHAPE.wide),
                     help="channels of the finest level and at most; the paper's are 64 512")  # fmt: skip
-    ap.add_argument("--half", action="store_true", help="bfloat16 autocast")
+    ap.add_argument("--half", action="store_true", help="bfloat16 autocast, for processors that have it")
     ap.add_argument("--threads", type=int, default=1)
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--save-every", type=float, default=120, help="seconds of processor time")
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
+    if a.half and not torch.cpu._is_avx512_bf16_supported():
+        log.warning("--half: this processor has no bfloat16, a step takes six times as long as without")
     a.out.mkdir(parents=True, exist_ok=True)
     train, val = Photos(a.shards), Photos(a.shards, "val_")
     t = Trainer(a.out, train.people, a.seed, a.rate, PublishedShape(128, *a.width), a.half)
