@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from faces import synthetic_source
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import models.readback as module
 from models.face import F32, N_UNITS, U8, UNIT
 from models.generator import Generator
+from models.generator_crop import EYE, MOUTH, crop_matrix, to_picture
 from models.landmarks import FaceNetworks
 from models.morphable import EYES, IOD_MM, N_MESH, load_morphable
 from models.motion import N_EXPRESSION
@@ -274,3 +276,19 @@ def test_the_default_portrait_is_read_nearer_to_where_it_is_aimed(
             seen = networks.landmarks(frame, module.roi_from_points(v)).points
             off[name].append(float(np.linalg.norm(seen[LIDS, :2] - wanted, axis=1).mean()))
     assert np.mean(off["aimed"]) < 0.95 * np.mean(off["plain"]), off
+
+
+def test_outside_the_crops_of_mouth_and_eyes_the_picture_is_that_of_geometry_alone(
+    portrait_source: SourceFace, networks: FaceNetworks
+) -> None:
+    puppet = Puppet(portrait_source, generator=Generator(portrait_source.image, portrait_source.points, "cpu", 2))
+    puppet.readback = read_back(puppet, networks)
+    e = puppet.source.params.expression + expression(jawOpen=0.5, eyeBlinkLeft=0.4, browInnerUp=0.5)
+    params = puppet.source.params.with_(expression=e)
+    finished, v = puppet.draw(params)
+    plain = Puppet(portrait_source).warp(params)[0]
+    crops = np.zeros(plain.shape[:2], np.uint8)
+    for matrix, spec in ((crop_matrix(v, MOUTH), MOUTH), *((crop_matrix(v, EYE, eye), EYE) for eye in EYES)):
+        cv2.fillConvexPoly(crops, np.rint(to_picture(spec.pixels, matrix)).astype(int), 1)
+    assert (finished != plain)[crops > 0].any()
+    assert (finished == plain)[crops == 0].all()
