@@ -12,20 +12,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-import os
-import tempfile
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from models import rotation
 from models.assets import asset_path, cache_dir
+from models.cache_files import read_arrays, write_arrays
 from models.face import F32, I32, N_UNITS, FaceParams
 from models.landmarks import FaceNetworks, roi_from_points
 from models.morphable import EYES, IOD_MM, N_MESH, OUTER_CORNERS, load_morphable
+from models.transfer import LEARNED_LIMIT
 
 if TYPE_CHECKING:
     from models.puppet import Puppet
@@ -41,7 +40,6 @@ FAR_MM = 9.0  # skin goes with the lids up to a third of this, less and less up 
 _WIDTH_MM = 3.0  # of the neighbourhood whose moves are mixed
 _REST_MM = 0.25  # lids that move by less are nearly left where they are, so that the photo at rest keeps its pixels
 _SHUT_MM = 2.0  # lids that are closer keep less of what would open or close them
-_LEARNED_LIMIT = np.float32(4.5)  # standard deviations, as `transfer` has it
 _OUTLIER = 0.03  # of the inter-ocular distance; the network errs by more only where it sees no face
 _PRESENCE = 0.5
 
@@ -103,7 +101,7 @@ def read_back(puppet: Puppet, networks: FaceNetworks, data: Path = DATA) -> Read
     for change, turn in zip(changes, turns, strict=True):
         e = source.expression + change
         e[:N_UNITS] = np.clip(e[:N_UNITS], 0.0, 1.0)
-        e[N_UNITS:] = np.clip(e[N_UNITS:], -_LEARNED_LIMIT, _LEARNED_LIMIT)
+        e[N_UNITS:] = np.clip(e[N_UNITS:], -LEARNED_LIMIT, LEARNED_LIMIT)
         q = rotation.multiply(rotation.exp(turn), source.rotation)
         error = _misread(puppet, networks, FaceParams(q, source.translation, e, source.gaze))
         if error is not None:
@@ -148,23 +146,10 @@ def load_readback(puppet: Puppet, networks: FaceNetworks | None = None) -> Readb
     stamp = (VERSION, generator.stamp, s.image.shape, *(report.get(k) for k in ("runtime", "device", "precision")))
     content = s.image.tobytes() + np.ascontiguousarray(s.head).tobytes() + s.plate.tobytes() + repr(stamp).encode()
     file = cache_dir() / "readback" / f"{hashlib.sha256(content + DATA.read_bytes()).hexdigest()[:32]}.npz"
-    try:
-        with np.load(file) as z:
-            return Readback(z["own"], z["error"]) if len(z["error"]) else None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # absent, cut short or damaged
-        pass
+    kept = read_arrays(file)
+    if kept is not None and {"own", "error"} <= kept.keys():
+        return Readback(kept["own"], kept["error"]) if len(kept["error"]) else None
     found = read_back(puppet, networks or FaceNetworks(asset_path("face_landmarker.task")))
     nothing = np.zeros((0, 0), np.float32)
-    _write(file, {"own": nothing, "error": nothing} if found is None else vars(found))
+    write_arrays(file, {"own": nothing, "error": nothing} if found is None else vars(found))
     return found
-
-
-def _write(file: Path, arrays: dict[str, Any]) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fd, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(fd, "wb") as f:
-            np.savez(f, **arrays)
-        Path(part).replace(file)
-    except OSError as error:  # a full or read-only cache costs time, nothing else
-        log.warning("could not keep what was read back: %s", error)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import numpy as np
 
 from models import lids
 from models.assets import asset_path, cache_dir
+from models.cache_files import read_arrays, write_arrays
 from models.errors import UserError
 from models.face import F32, F64, U8, FaceParams
 from models.fitting import Camera, Fitter
@@ -105,12 +103,14 @@ def _model_stamp() -> str:
 
 
 def _read(file: Path, rgb: U8) -> SourceFace | None:
+    z = read_arrays(file)
+    if z is None:
+        return None
     try:
-        with np.load(file) as z:
-            params = FaceParams(z["rotation"], z["translation"], z["expression"], z["gaze"])
-            return SourceFace(rgb, z["points"], z["head"], params, z["lid_gap"], z["matte"].astype(np.float32) / 255,
-                              z["plate"])  # fmt: skip
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):  # absent, cut short or damaged
+        params = FaceParams(z["rotation"], z["translation"], z["expression"], z["gaze"])
+        return SourceFace(rgb, z["points"], z["head"], params, z["lid_gap"], z["matte"].astype(np.float32) / 255,
+                          z["plate"])  # fmt: skip
+    except KeyError:
         return None
 
 
@@ -118,11 +118,4 @@ def _write(file: Path, s: SourceFace) -> None:
     arrays: dict[str, Any] = {f.name: getattr(s.params, f.name) for f in fields(s.params)}
     arrays |= {"points": s.points, "head": s.head, "lid_gap": s.lid_gap, "plate": s.plate,
                "matte": np.rint(s.matte * 255).astype(np.uint8)}  # fmt: skip
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fd, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        with os.fdopen(fd, "wb") as f:
-            np.savez(f, **arrays)
-        Path(part).replace(file)
-    except OSError as error:  # a full or read-only cache costs time, nothing else
-        log.warning("could not keep the prepared source: %s", error)
+    write_arrays(file, arrays)

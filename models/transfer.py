@@ -18,7 +18,7 @@ _HALF_YAW, _MOST_TOWARDS = np.radians([15.0, 42.0]), np.radians([45.0, 8.0])
 _SIDE_YAW, _MOST_AWAY = np.radians([20.0, 45.0]), np.radians([45.0, 24.0])
 _FREE_SHIFT = 0.9  # in head widths (IOD) from the source's place
 _MOST_SHIFT = 1.8
-_LEARNED_LIMIT = 4.5
+LEARNED_LIMIT = 4.5  # standard deviations
 _GAZE_LIMIT = 0.7  # radians
 
 
@@ -85,7 +85,7 @@ def retarget(
 
     c = source_c + vector * (driver.expression - neutral.expression)
     c[:N_UNITS] = np.clip(c[:N_UNITS], 0.0, 1.0)
-    most = np.maximum(np.abs(source_c[N_UNITS:]), np.float32(_LEARNED_LIMIT))  # never tighter than the photo itself
+    most = np.maximum(np.abs(source_c[N_UNITS:]), np.float32(LEARNED_LIMIT))  # never tighter than the photo itself
     c[N_UNITS:] = np.clip(c[N_UNITS:], -most, most)
     shut = _closure(lids.read_units(source_c), lids.read_units(driver.expression),
                     lids.read_units(neutral.expression), gains.eyes)  # fmt: skip

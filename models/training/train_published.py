@@ -261,7 +261,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(a.threads)
     if a.half and not torch.cpu._is_avx512_bf16_supported():
-        log.warning("--half: this processor has no bfloat16, a step takes six times as long as without")
+        log.warning("--half: this processor has no bfloat16, it is several times slower than without")
     a.out.mkdir(parents=True, exist_ok=True)
     train, val = Photos(a.shards), Photos(a.shards, "val_")
     t = Trainer(a.out, train.people, a.seed, a.rate, PublishedShape(128, *a.width), a.half)
