@@ -20,6 +20,7 @@ _FREE_SHIFT = 0.9  # in head widths (IOD) from the source's place
 _MOST_SHIFT = 1.8
 LEARNED_LIMIT = 4.5  # standard deviations
 _GAZE_LIMIT = 0.7  # radians
+_APART = np.array([0.02, 0.01], np.float32)  # radians, sideways and up, that one eye may turn more than both do
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,21 @@ def retarget(
     shut = _closure(lids.read_units(source_c), lids.read_units(driver.expression),
                     lids.read_units(neutral.expression), gains.eyes)  # fmt: skip
     lids.write_units(c, lids.gap_of(shut))
-    gaze = source_g + np.float32(gains.gaze) * (driver.gaze - neutral.gaze)
+    look = _together(driver.gaze - neutral.gaze, lids.read_units(driver.expression))
+    gaze = source_g + np.float32(gains.gaze) * look
     far = np.maximum(np.abs(source_g), np.float32(_GAZE_LIMIT))
     return FaceParams(q, t, c.astype(np.float32), np.clip(gaze, -far, far).astype(np.float32))
+
+
+def _together(change: F32, closed: F64) -> F32:
+    """Let both eyes turn alike, (2, 2) rad, but for a little convergence; closed (2,) as `lids.read_units`.
+
+    Eyes move as a pair (Hering's law); an iris is read a few degrees off on a turned or small face, and that shows
+    as a squint. An eye that is shut has no say.
+    """
+    w = np.clip(1.0 - closed, 0.02, 1.0).astype(np.float32)[:, None]
+    both = (w * change).sum(0) / w.sum()
+    return np.asarray(both + np.clip(change - both, -_APART, _APART), np.float32)
 
 
 def _closure(source: F64, driver: F64, neutral: F64, gain: float) -> F64:

@@ -191,3 +191,15 @@ def test_retargeting_does_not_write_to_what_it_is_given() -> None:
         assert (p.expression == e).all()
         assert (p.translation == t).all()
         assert (p.gaze == g).all()
+
+
+def test_eyes_that_are_read_apart_turn_together_but_for_a_little_convergence() -> None:
+    driver = posed((0, 0, 0)).with_(gaze=np.float32([[0.30, 0.10], [-0.10, -0.10]]))
+    gaze = moved(NEUTRAL, driver, NEUTRAL).gaze
+    assert np.allclose(gaze.mean(0), [0.1, 0.0], atol=1e-6)
+    assert np.allclose(gaze[0] - gaze[1], [0.04, 0.02], atol=1e-6)
+
+
+def test_an_eye_that_is_shut_has_no_say_in_where_the_other_looks() -> None:
+    driver = posed((0, 0, 0), expression=units(eyeBlinkRight=1.0)).with_(gaze=np.float32([[0.2, 0.0], [-0.6, 0.3]]))
+    assert np.abs(moved(NEUTRAL, driver, NEUTRAL).gaze[0] - [0.2, 0.0]).max() < 0.025

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import models.generator
 import models.published
+import models.puppet
+import models.readback
+import models.source
+from models.readback import Readback
 from realtime import assembly
 from realtime.cli import parse
 from realtime.config import Config
@@ -53,3 +59,14 @@ def test_later_sources_take_the_precision_that_the_first_one_found(found: str | 
     generator = None if found is None else SimpleNamespace(report={"precision": found})
     first: Any = SimpleNamespace(puppet=SimpleNamespace(generator=generator))
     assert assembly._precision(first) == asked
+
+
+@pytest.mark.parametrize("kind", ["live", "off"])
+def test_a_source_that_is_finished_has_its_lids_read_back(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    found = Readback(np.zeros(92, np.float32), np.zeros((65, 64), np.float32))
+    monkeypatch.setattr(models.source, "prepare_source", lambda *_: None)
+    monkeypatch.setattr(models.puppet, "Puppet", lambda *a: SimpleNamespace(generator=a[3], size=(1, 1), readback=None))
+    monkeypatch.setattr(assembly, "_generator", lambda *_: (SimpleNamespace(report={}), "cpu"))
+    monkeypatch.setattr(models.readback, "load_readback", lambda puppet: found if puppet.generator else None)
+    dressed: Any = assembly._dress(Config(size=320), lambda _: None, Path("face.png"), 320, kind == "live")
+    assert dressed.puppet._puppet.readback is (found if kind == "live" else None)
