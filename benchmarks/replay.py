@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from models.calibration import Calibration
-from models.dynamics import Predictor
+from models.dynamics import Calmer
 from models.errors import UserError
 from models.face import F32, U8, FaceParams
 from models.generator import Generator
@@ -17,6 +17,7 @@ from models.motion import blend, neutral_params
 from models.published import Published
 from models.puppet import Puppet
 from models.readback import load_readback
+from models.second_look import EVERY
 from models.source import SourceFace
 from models.tracking import FaceTracker
 from models.transfer import Gains
@@ -35,10 +36,10 @@ class Replay:
     """One driver on its way through the engine's own `Performer`, one frame after the other."""
 
     def __init__(self, puppet: Puppet | None, networks: FaceNetworks | None = None) -> None:
-        tracker = FaceTracker(networks=networks, careful=CONFIG.neutral == "first")
+        tracker = FaceTracker(networks=networks, every=EVERY)
         strings: Any = Strings(puppet) if puppet is not None else None
         calibration, idle = Calibration(CONFIG.neutral), Imagine(CONFIG.seed)
-        stages = Stages(tracker, calibration, Predictor(), idle, strings, neutral_params(), blend)
+        stages = Stages(tracker, calibration, Calmer(), idle, strings, neutral_params(), blend)
         self._tracker = tracker
         self._performer = Performer(stages, CONFIG, Meter(MonotonicClock()), log_notice)
 

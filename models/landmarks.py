@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from kernels import paste
-from models.face import F32, U8, UNITS
+from models.face import F32, I32, U8, UNITS
 
 N_LANDMARKS = 478
 _CROP_PX = 256
@@ -128,15 +128,26 @@ class FaceNetworks:
 
     def landmarks(self, rgb: U8, roi: Roi) -> Landmarks:
         """Fit the 478 landmarks inside a region; `presence` tells whether a face is there at all."""
+        points, presence = self.look(rgb, roi)
+        return Landmarks(points, self.scores(points), presence)
+
+    def look(self, rgb: U8, roi: Roi, mirror: I32 | None = None) -> tuple[F32, float]:
+        """Read landmarks (478, 3) px and presence inside a region, without scores.
+
+        With `mirror`, the partner (478,) of every point, the network sees the region mirrored; the answer is mirrored
+        back. It errs in other ways then (docs/decisions/0014).
+        """
         crop, back = crop_face(rgb, roi)
-        paste.scale(crop, 1 / 255, self._mesh.input[0])
+        paste.scale(crop if mirror is None else np.ascontiguousarray(crop[:, ::-1]), 1 / 255, self._mesh.input[0])
         mesh, flag = self._mesh.run("Identity", "Identity_1")
         p = mesh.reshape(N_LANDMARKS, 3).astype(np.float64)
-        scale = roi.side / _CROP_PX
-        xy = (p[:, :2] - 0.5) @ back[:, :2].T + back[:, 2]
-        points = np.column_stack([xy, p[:, 2] * scale]).astype(np.float32)
-        presence = float(1 / (1 + np.exp(-float(flag.ravel()[0]))))
-        return Landmarks(points, self.scores(points), presence)
+        p[:, :2] -= 0.5  # pixel centres at integers
+        if mirror is not None:
+            p = p[mirror]
+            p[:, 0] = _CROP_PX - 1 - p[:, 0]
+        xy = p[:, :2] @ back[:, :2].T + back[:, 2]
+        points = np.column_stack([xy, p[:, 2] * (roi.side / _CROP_PX)]).astype(np.float32)
+        return points, float(1 / (1 + np.exp(-float(flag.ravel()[0]))))
 
     def scores(self, points: F32) -> F32:
         """Score the 52 ARKit units from landmarks (tongueOut has no score and stays 0)."""

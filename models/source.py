@@ -22,10 +22,11 @@ from models.matte import person_matte
 from models.morphable import load_morphable
 from models.picture import fit_size, load_picture
 from models.plate import background_plate
+from models.second_look import look_again
 from models.tracking import find_face
 
 log = logging.getLogger(__name__)
-CACHE_VERSION = 3  # raise when anything below computes differently
+CACHE_VERSION = 4  # raise when anything below computes differently
 MIN_FACE_PX = 48  # outer eye corners closer than a third of this show no features worth animating
 
 
@@ -84,6 +85,7 @@ def analyse(
     if iod < MIN_FACE_PX / 3:
         raise UserError(f"the face in {name} is too small", f"it is about {iod * 2:.0f} px wide",
                         "crop the picture around the head or use a larger one")  # fmt: skip
+    face = look_again(nets, rgb, face)
     camera = Camera(rgb.shape[1], rgb.shape[0])
     fitter = Fitter(load_morphable())
     scores = face.scores.copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,27 +12,30 @@ from models.face import F32, F64, U8, FaceParams
 from models.fitting import Camera, Fitter
 from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
 from models.morphable import load_morphable
+from models.second_look import SecondLook
 
 _FOUND = 0.5  # presence that starts a track
 _KEPT = 0.35  # presence that keeps it
-_LOOKS = tuple((scale, turn) for scale in (0.85, 1.0, 1.15) for turn in (-0.15, 0.0, 0.15))  # region: times, radians
+_EARLY = 15  # frames of a face, in which a second look may come for the first time
 _JUMP_PX_SHARE = 0.5  # a landmark box that moves by this share of its side is another face
 
 
 class FaceTracker:
     """Tracks the largest face of a stream; one instance for one driver, used from one thread.
 
-    `careful` looks 18 times more (0.2 s) at the frame that a person is identified on: for runs that measure all motion
-    from that one frame (docs/decisions/0010).
+    Every so many frames (`every`) it reads the face mirrored too, and corrects all frames by that
+    (`models/second_look.py`); with 0 it does so where `use_spare_time` is called.
     """
 
     def __init__(self, device: str = "auto", threads: int = 2, networks: FaceNetworks | None = None,
-                 careful: bool = False) -> None:  # fmt: skip
+                 every: int = 0) -> None:  # fmt: skip
         if device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device: expected auto, cpu or cuda, got {device!r}")
         self._nets = networks or FaceNetworks(asset_path("face_landmarker.task"), threads)
         self._fitter = Fitter(load_morphable())
-        self._careful = careful
+        self._second, self._every = SecondLook(self._nets), every
+        self._seen = 0  # frames since the face was found
+        self._read: tuple[U8, Landmarks] | None = None  # the last frame and what one look saw in it
         self._roi: Roi | None = None
         self._head: F64 | None = None
         self._open: F64 = np.full(2, lids.TYPICAL)
@@ -43,6 +45,11 @@ class FaceTracker:
     def reset(self) -> None:
         """Forget the person: the next face is identified anew."""
         self._roi = self._head = self._last = self._last_points = None
+        self._lose()
+
+    def _lose(self) -> None:
+        self._second.forget()
+        self._seen, self._read = 0, None
 
     def close(self) -> None:
         """Let go of the networks."""
@@ -63,9 +70,12 @@ class FaceTracker:
         face = self._follow(rgb)
         if face is None:
             self._roi = self._last = self._last_points = None
+            self._lose()
             return None, 0.0
-        if self._careful and self._head is None:
-            face = look_again(self._nets, rgb, face)
+        if self._every and self._seen % self._every == 0:
+            self._second.look(rgb, face)
+        self._read, self._seen = (rgb, face), self._seen + 1
+        face = self._second.correct(face)
         camera = Camera(rgb.shape[1], rgb.shape[0])
         self._last_points = face.points
         gaps = lids.openness(face.points)
@@ -81,6 +91,16 @@ class FaceTracker:
         self._last = params
         return params, face.presence
 
+    def use_spare_time(self) -> None:
+        """Look at the last frame a second time; for whoever has some milliseconds until the next.
+
+        A correction that begins when neutral is known already would shift the face for good: it begins within the
+        first half second of a face, or not at all.
+        """
+        if self._read is not None and (self._second.knows or self._seen <= _EARLY):
+            self._second.look(*self._read)
+            self._read = None  # once is enough
+
     def _follow(self, rgb: U8) -> Landmarks | None:
         if self._roi is not None:
             face = self._nets.landmarks(rgb, self._roi)
@@ -92,26 +112,6 @@ class FaceTracker:
         found = find_face(self._nets, rgb)
         self._roi = None if found is None else roi_from_points(found.points)
         return found
-
-
-def look_again(nets: FaceNetworks, rgb: U8, face: Landmarks) -> Landmarks:
-    """Read a face larger, smaller, turned and mirrored, and go half the way to the mean of all that.
-
-    rgb (H, W, 3), `face` as it was found there. One look errs by up to 2 % of the eye distance on a mouth wide open.
-    The look itself keeps half the weight, because later frames are read like it and share its bias. The scores are
-    those of the new points.
-    """
-    mirror, roi, width = load_morphable().mirror, roi_from_points(face.points), rgb.shape[1]
-    swapped = np.ascontiguousarray(rgb[:, ::-1])
-    other = replace(roi, cx=width - 1 - roi.cx, angle=-roi.angle)
-    looks = []
-    for scale, turn in _LOOKS:
-        looks.append(nets.landmarks(rgb, replace(roi, side=roi.side * scale, angle=roi.angle + turn)).points)
-        seen = nets.landmarks(swapped, replace(other, side=other.side * scale, angle=other.angle - turn)).points[mirror]
-        seen[:, 0] = width - 1 - seen[:, 0]
-        looks.append(seen)
-    points = np.asarray(0.5 * face.points + 0.5 * np.mean(looks, axis=0, dtype=np.float64), np.float32)
-    return Landmarks(points, nets.scores(points), face.presence)
 
 
 def find_face(nets: FaceNetworks, rgb: U8, rounds: int = 3) -> Landmarks | None:

@@ -111,11 +111,11 @@ def picture_size(config: Config, source: Path) -> int:
 
 def _tracker(config: Config) -> Tracker:
     """Load the tracking networks."""
+    from models.second_look import EVERY
     from models.tracking import FaceTracker
 
-    # 0.2 s on one frame are nothing offline; at live pace they would drop the five that follow.
-    careful = config.neutral == "first" and config.pace == "offline"
-    return FaceTracker(config.device, config.network_threads, careful=careful)
+    # A second look takes 3 to 5 ms: a file has them at every third frame, a live run where no frame waits for them.
+    return FaceTracker(config.device, config.network_threads, every=EVERY if config.pace == "offline" else 0)
 
 
 def _precision(dressed: Dressed) -> str:

@@ -20,7 +20,8 @@ from realtime.notices import Notice, Notices
 from realtime.outputs.base import Output
 from realtime.performer import Performer
 from realtime.sender import Sender
-from realtime.types import Composite
+from realtime.spare import SpareTime
+from realtime.types import Composite, Frame
 
 _SECOND_NS = NS_PER_S
 _SLOW_S = 5  # seconds of drops before somebody is told
@@ -57,8 +58,8 @@ class LiveRun:
 
     def __init__(self, driver: Driver, outputs: list[Output], performer: Performer, config: Config, clock: Clock,
                  meter: Meter, notices: Notices, controls: Controls | None = None,
-                 rehearse: Callable[[], None] | None = None) -> None:  # fmt: skip
-        """`rehearse` is called in the compute thread before the driver's first frame is asked for."""
+                 rehearse: Callable[[], None] | None = None, spare: SpareTime | None = None) -> None:  # fmt: skip
+        """The compute thread calls `rehearse` before it asks for the driver's first frame, `spare` after each."""
         self._driver, self._performer, self._config = driver, performer, config
         self._clock, self._meter, self._notices = clock, meter, notices
         self._frames: Latest[Item] = Latest()
@@ -69,7 +70,7 @@ class LiveRun:
         ]
         meter.gauge("sent", lambda: {sender.output.name: sender.figures for sender in self.senders})
         self._drops, self._slow_said = Drops(), False
-        self._rehearse, self._ready = rehearse, threading.Event()
+        self._rehearse, self._spare, self._ready = rehearse, spare, threading.Event()
         self.crew = Crew(clock)
         self.crew.on_fail(self._wake)
 
@@ -175,10 +176,13 @@ class LiveRun:
                 item = self._frames.take(wait_s)
             except ClosedError:
                 break
+            taken_ns = self._clock.now_ns()
             wait_s = stall_s if item is not None else 1.0 / self._config.fps
             self._performer.obey(self._controls.take())
             seen = self._performer.see(item) if item is not None else None
             self._offer(self._performer.show(seen, self._clock.now_ns()))
+            if self._spare is not None and isinstance(item, Frame):
+                self._spare.use(taken_ns)
         # The senders get the last picture out before they hear of the end.
         self._clock.wait_until(self._clock.now_ns() + NS_PER_S // self._config.fps, self.crew.stop)
 

@@ -15,7 +15,7 @@ from realtime.trace import Trace
 
 STAGES = ("track", "predict", "map", "generate", "compose", "send")
 COUNTS = ("frames_in", "frames_out", "dropped", "tracked", "idle", "repeated", "tracker_errors", "render_errors",
-          "recalibrations")  # fmt: skip
+          "recalibrations", "second_looks")  # fmt: skip
 _KEPT = 1 << 16  # samples kept of each figure: the last 36 minutes at 30 fps
 _SMOOTH = 0.05  # of the running latency that prediction aims at
 

@@ -39,6 +39,7 @@ from realtime.preview.desk import Desk
 from realtime.preview.run_side import Running
 from realtime.preview.server import PageServer, PreviewOutput
 from realtime.rehearsal import rehearse
+from realtime.spare import second_looks
 from realtime.stages import Stages
 from realtime.tap import Tap
 from realtime.trace import Trace
@@ -119,8 +120,9 @@ class Engine:
             sync = follow_lag(config, meter, self._notices)
             if config.pace == "live":
                 first = partial(rehearse, stages, config, self._clock, rest)
+                spare = second_looks(stages.tracker, meter, self._clock, float(driver.fps))
                 self._running = LiveRun(driver, shown, self._performer, config, self._clock, meter, self._notices,
-                                        self.controls, first)  # fmt: skip
+                                        self.controls, first, spare)  # fmt: skip
                 self._attach(stages)
             else:
                 self._running = OfflineRun(driver, shown, self._performer, config, self._clock, meter)

@@ -14,12 +14,14 @@ import numpy as np
 
 from models.assets import asset_path
 from models.landmarks import FaceNetworks, Landmarks, roi_from_points
+from models.second_look import SecondLook, look_again
+from models.tracking import find_face
 
 log = logging.getLogger("measure")
 
 
 def measure_still(nets: FaceNetworks, rgb: np.ndarray) -> Landmarks | None:
-    """Find the largest face of a picture and iterate its region until it stands still."""
+    """Find the largest face of a picture, iterate its region until it stands still, and read it as a photo is read."""
     found = nets.detect(rgb)
     if not found:
         return None
@@ -27,14 +29,14 @@ def measure_still(nets: FaceNetworks, rgb: np.ndarray) -> Landmarks | None:
     for _ in range(3):
         face = nets.landmarks(rgb, roi)
         roi = roi_from_points(face.points)
-    return face if face.presence > 0.5 else None
+    return look_again(nets, rgb, face) if face.presence > 0.5 else None
 
 
 def measure_clip(nets: FaceNetworks, path: Path, limit: int, step: int) -> dict[str, np.ndarray] | None:
     """Follow the face of a clip; frames without one are left out and `frame` keeps their numbers."""
     cap = cv2.VideoCapture(str(path))
     points, scores, index, roi, i = [], [], [], None, -1
-    size = (0, 0)
+    size, second = (0, 0), SecondLook(nets)
     while len(points) < limit:
         ok, bgr = cap.read()
         if not ok:
@@ -44,11 +46,14 @@ def measure_clip(nets: FaceNetworks, path: Path, limit: int, step: int) -> dict[
             continue
         rgb = np.ascontiguousarray(bgr[:, :, ::-1])
         size = rgb.shape[:2]
-        face = measure_still(nets, rgb) if roi is None else nets.landmarks(rgb, roi)
+        face = find_face(nets, rgb) if roi is None else nets.landmarks(rgb, roi)
         if face is None or face.presence < 0.5:
             roi = None
+            second.forget()
             continue
         roi = roi_from_points(face.points)
+        second.look(rgb, face)
+        face = second.correct(face)
         points.append(face.points)
         scores.append(face.scores)
         index.append(i)

@@ -131,3 +131,21 @@ class FakeNetworks:
         if self.params is None:
             return Landmarks(landmarks_of(NEUTRAL, self.camera), self.scores, 0.01)
         return Landmarks(landmarks_of(self.params, self.camera), self.scores.copy(), 0.98)
+
+    def look(self, rgb: np.ndarray, roi: Roi, mirror: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+        face = self.landmarks(rgb, roi)
+        return face.points, face.presence
+
+
+class Scored:
+    """`FakeNetworks` whose scores can be asked for, as the real ones' can, and that counts mirrored looks."""
+
+    def __init__(self, fake: FakeNetworks) -> None:
+        self.fake, self.mirrored, self.shift = fake, 0, 0.0
+        self.detect, self.landmarks = fake.detect, fake.landmarks
+        self.scores = lambda points: fake.scores.copy()
+
+    def look(self, rgb: np.ndarray, roi: Roi, mirror: np.ndarray | None = None) -> tuple[np.ndarray, float]:
+        self.mirrored += mirror is not None
+        points, presence = self.fake.look(rgb, roi, mirror)
+        return points + np.float32([self.shift, 0, 0]), presence

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, posed, units
+from faces import CAMERA, NEUTRAL, FakeNetworks, Scored, degrees_between, posed, units
 
 from models import lids
 from models.face import N_UNITS, UNIT
-from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
-from models.morphable import load_morphable
-from models.tracking import FaceTracker, find_face, look_again
+from models.landmarks import FaceNetworks
+from models.tracking import FaceTracker, find_face
 
 BLANK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
 
@@ -103,62 +102,56 @@ def test_find_face_wants_presence_not_just_a_box() -> None:
     assert find_face(fake, BLANK) is None  # type: ignore[arg-type]
 
 
-class Partial:
-    """A network that reads every face to the right of where it is, and more so in a larger region."""
-
-    def __init__(self, points: np.ndarray) -> None:
-        self.points, self.error, self.looks = points, 4.0, 0
-
-    def landmarks(self, rgb: np.ndarray, roi: Roi) -> Landmarks:
-        self.looks += 1
-        seen = self.points.copy()
-        if rgb[0, 0, 0] == 0:  # the mark stands on the other side: a mirrored picture
-            seen = seen[load_morphable().mirror]
-            seen[:, 0] = rgb.shape[1] - 1 - seen[:, 0]
-        seen[:, 0] += self.error
-        return Landmarks(seen, np.zeros(N_UNITS, np.float32), 1.0)
-
-    def scores(self, points: np.ndarray) -> np.ndarray:
-        return np.full(N_UNITS, points[0, 0], np.float32)
-
-
-def test_looking_again_halves_what_one_look_gets_wrong() -> None:
-    picture = BLANK.copy()
-    picture[0, 0] = 1
-    true = CAMERA.project(load_morphable().mean, posed())
-    nets = Partial(true)
-    first = nets.landmarks(picture, roi_from_points(true))
-    again = look_again(nets, picture, first)  # type: ignore[arg-type]
-    assert nets.looks == 19
-    assert np.allclose(first.points[:, 0] - true[:, 0], 4.0, atol=1e-3)
-    assert np.allclose(again.points[:, 0] - true[:, 0], 2.0, atol=1e-3)  # the mirrored looks err the other way
-    assert np.allclose(again.points[:, 1:], true[:, 1:], atol=1e-3)
-    assert again.scores[0] == pytest.approx(again.points[0, 0])
+@pytest.mark.parametrize("every", [0, 1, 3])
+def test_a_tracker_looks_twice_as_often_as_it_is_told_and_at_every_new_face(every: int) -> None:
+    fake = Scored(FakeNetworks())
+    tracker = FaceTracker(networks=fake, every=every)  # type: ignore[arg-type]
+    for i in range(7):
+        tracker.track(BLANK, i)
+    seen = fake.mirrored
+    assert seen == (0 if every == 0 else 7 if every == 1 else 3)
+    for i in range(2):  # somebody else, then a face that was gone
+        if i == 0:
+            tracker.reset()
+        else:
+            fake.fake.params = None
+            assert tracker.track(BLANK, 8)[0] is None
+            fake.fake.params = NEUTRAL
+        tracker.track(BLANK, 9 + i)
+        assert fake.mirrored == seen + (i + 1) * (every > 0)
 
 
-@pytest.mark.parametrize("careful", [False, True])
-def test_only_a_careful_tracker_looks_again_and_only_at_the_first_face(careful: bool) -> None:
-    fake, seen = FakeNetworks(), []
-    look = fake.landmarks
-    fake.landmarks = lambda rgb, roi: (seen.append(roi), look(rgb, roi))[1]  # type: ignore[method-assign]
-    tracker = FaceTracker(networks=Scored(fake), careful=careful)  # type: ignore[arg-type]
+def test_spare_time_is_used_once_a_frame_and_corrects_the_next() -> None:
+    fake = Scored(FakeNetworks())
+    tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
+    tracker.use_spare_time()  # nobody was seen yet
+    assert fake.mirrored == 0
     tracker.track(BLANK, 0)
-    first = len(seen)
+    before = tracker.points
+    fake.shift = 2.0
+    tracker.use_spare_time()
+    tracker.use_spare_time()
+    assert fake.mirrored == 1
     tracker.track(BLANK, 1)
-    assert len(seen) == first + 1
-    assert first == (21 if careful else 3)
+    assert before is not None
+    assert tracker.points is not None
+    assert np.allclose(tracker.points[:, 0] - before[:, 0], 1.0, atol=1e-3)  # half of what the second look says
+
+
+def test_a_correction_begins_early_or_not_at_all() -> None:
+    fake = Scored(FakeNetworks())
+    tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
+    for i in range(30):
+        tracker.track(BLANK, i)
+    tracker.use_spare_time()
+    assert fake.mirrored == 0  # neutral was taken without it
     tracker.reset()
-    tracker.track(BLANK, 2)
-    assert len(seen) == 2 * first + 1
-
-
-class Scored:
-    """`FakeNetworks` whose scores can be asked for, as the real ones' can."""
-
-    def __init__(self, fake: FakeNetworks) -> None:
-        self.detect = fake.detect
-        self.landmarks = lambda rgb, roi: fake.landmarks(rgb, roi)
-        self.scores = lambda points: fake.scores.copy()
+    tracker.track(BLANK, 30)
+    tracker.use_spare_time()
+    for i in range(30):
+        tracker.track(BLANK, 31 + i)
+    tracker.use_spare_time()
+    assert fake.mirrored == 2
 
 
 def _gone(fake: FakeNetworks) -> FakeNetworks:

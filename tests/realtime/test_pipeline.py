@@ -63,6 +63,41 @@ def test_seconds_limits_the_drivers_time_offline() -> None:
     assert len(out.sent) == 30
 
 
+class Curious(FakeTracker):
+    """Looks a second time at no cost, or fails to."""
+
+    looks: int = 0
+    fails: bool = False
+
+    def use_spare_time(self) -> None:
+        self.looks += 1
+        if self.fails:
+            raise RuntimeError("no second look")
+
+
+@pytest.mark.parametrize(("fps", "fails"), [(25, False), (25, True), (240, False)])
+def test_a_live_run_looks_a_second_time_only_where_the_next_frame_is_far(fps: int, fails: bool) -> None:
+    tracker = Curious()
+    tracker.fails = fails
+    out = Collector()
+    report = run(Config(fps=30, neutral="first"), driver=FakeDriver(greys(30), fps=fps), outputs=[out],
+                 assemble=assembler(fake_stages(tracker=tracker)))  # fmt: skip
+    if fps == 240:  # four milliseconds a frame: a look is taken to cost six
+        assert tracker.looks == 0
+    else:
+        assert tracker.looks > 10
+    assert report["second_looks"] == tracker.looks
+    assert report["tracker_errors"] == (tracker.looks if fails else 0)
+    assert report["tracked"] > 0
+
+
+def test_offline_never_uses_spare_time() -> None:
+    tracker = Curious()
+    run(Config(pace="offline", neutral="first"), driver=FakeDriver(greys(10), fps=25), outputs=[Collector()],
+        assemble=assembler(fake_stages(tracker=tracker)))  # fmt: skip
+    assert tracker.looks == 0
+
+
 def test_live_sends_every_frame_on_time_and_reports(tmp_path: Path) -> None:
     out, clock = Collector(), MonotonicClock()
     report_file, trace_file = tmp_path / "report.json", tmp_path / "trace.json"

@@ -1,0 +1,55 @@
+"""Tells whether something fits in before the next frame of a live driver."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from realtime.clock import NS_PER_MS, NS_PER_S, Clock
+from realtime.meter import Meter
+from realtime.stages import Tracker
+
+_LOG = logging.getLogger("faceanime.spare")
+
+_FIRST_NS = 6 * NS_PER_MS  # what the work is taken to cost before it was done once
+_MARGIN = 2.0  # times what it cost
+_FORGET = 0.98  # of the largest cost is believed again next time
+
+
+class SpareTime:
+    """Does some work in the time that a frame leaves; used from the compute thread."""
+
+    def __init__(self, clock: Clock, driver_fps: float, work: Callable[[], None]) -> None:
+        """`work` never has to be done; `driver_fps` frames a second are expected."""
+        self._clock, self._work = clock, work
+        self._period_ns = int(NS_PER_S / driver_fps)
+        self._cost_ns = float(_FIRST_NS)
+
+    def use(self, taken_ns: int) -> bool:
+        """Do the work if the frame that comes after the one taken at `taken_ns` need not wait; says whether."""
+        start_ns = self._clock.now_ns()
+        if start_ns + _MARGIN * self._cost_ns > taken_ns + self._period_ns:
+            return False
+        self._work()
+        self._cost_ns = max(float(self._clock.now_ns() - start_ns), _FORGET * self._cost_ns)
+        return True
+
+
+def second_looks(tracker: Tracker | None, meter: Meter, clock: Clock, driver_fps: float) -> SpareTime | None:
+    """Return what lets a tracker look at its last frame again, and counts it; None for one that does not.
+
+    A look that fails has learned nothing, and the run goes on.
+    """
+    look: Callable[[], None] | None = getattr(tracker, "use_spare_time", None)
+    if look is None:
+        return None
+
+    def work() -> None:
+        meter.count("second_looks")
+        try:
+            look()
+        except Exception:
+            _LOG.debug("second look", exc_info=True)
+            meter.count("tracker_errors")
+
+    return SpareTime(clock, driver_fps, work)
