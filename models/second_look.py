@@ -51,24 +51,23 @@ class SecondLook:
         """Whether this face was looked at twice."""
         return self._found is not None
 
-    def look(self, rgb: U8, face: Landmarks) -> None:
-        """Read the face of a frame (H, W, 3) mirrored, `face` being what was read of it as it is."""
-        roi = roi_from_points(face.points)
-        here = _into(face.points, roi)
+    def look(self, rgb: U8, points: F32) -> None:
+        """Read the face of a frame (H, W, 3) mirrored; points (478, 3) px are what was read of it as it is."""
+        roi = roi_from_points(points)
+        here = _into(points, roi)
         seen, _ = self._nets.look(rgb, roi, load_morphable().mirror)
         off = 0.5 * (_into(seen, roi) - here)
         if self._found is not None:
             off += _KEPT * self._found.share(here) * (self._found.off - off)
         self._found = _Found(here, off)
 
-    def correct(self, face: Landmarks) -> Landmarks:
-        """Return a face as both looks have it, with the scores of those points; as it is before any second look."""
+    def correct(self, points: F32) -> F32:
+        """Return points (478, 3) px as both looks have them; as they are before any second look."""
         if self._found is None:
-            return face
-        roi = roi_from_points(face.points)
-        here = _into(face.points, roi)
-        points = _out_of(here + self._found.share(here) * self._found.off, roi)
-        return Landmarks(points, self._nets.scores(points), face.presence)
+            return points
+        roi = roi_from_points(points)
+        here = _into(points, roi)
+        return _out_of(here + self._found.share(here) * self._found.off, roi)
 
 
 def look_again(nets: FaceNetworks, rgb: U8, face: Landmarks) -> Landmarks:

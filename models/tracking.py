@@ -35,7 +35,7 @@ class FaceTracker:
         self._fitter = Fitter(load_morphable())
         self._second, self._every = SecondLook(self._nets), every
         self._seen = 0  # frames since the face was found
-        self._read: tuple[U8, Landmarks] | None = None  # the last frame and what one look saw in it
+        self._read: tuple[U8, F32] | None = None  # the last frame and what one look saw in it
         self._roi: Roi | None = None
         self._head: F64 | None = None
         self._open: F64 = np.full(2, lids.TYPICAL)
@@ -67,29 +67,30 @@ class FaceTracker:
         face, which is not an error.
         """
         del captured_ns
-        face = self._follow(rgb)
-        if face is None:
+        read = self._follow(rgb)
+        if read is None:
             self._roi = self._last = self._last_points = None
             self._lose()
             return None, 0.0
+        points, presence = read
         if self._every and self._seen % self._every == 0:
-            self._second.look(rgb, face)
-        self._read, self._seen = (rgb, face), self._seen + 1
-        face = self._second.correct(face)
+            self._second.look(rgb, points)
+        self._read, self._seen = (rgb, points), self._seen + 1
+        points = self._second.correct(points)
         camera = Camera(rgb.shape[1], rgb.shape[0])
-        self._last_points = face.points
-        gaps = lids.openness(face.points)
-        scores = face.scores.copy()
+        self._last_points = points
+        gaps = lids.openness(points)
+        scores = self._nets.scores(points)
         if self._head is None:
             self._open = lids.open_reference(gaps, scores)
             lids.write_units(scores, lids.seen_ratio(gaps, self._open, scores))
-            self._head, params = self._fitter.identify(face.points, camera, scores)
+            self._head, params = self._fitter.identify(points, camera, scores)
         else:
             lids.write_units(scores, lids.seen_ratio(gaps, self._open, scores))
             steps = 2 if self._last is not None else 5
-            params = self._fitter.fit(face.points, camera, self._head, scores, self._last, steps)
+            params = self._fitter.fit(points, camera, self._head, scores, self._last, steps)
         self._last = params
-        return params, face.presence
+        return params, presence
 
     def use_spare_time(self) -> None:
         """Look at the last frame a second time; for whoever has some milliseconds until the next.
@@ -101,17 +102,18 @@ class FaceTracker:
             self._second.look(*self._read)
             self._read = None  # once is enough
 
-    def _follow(self, rgb: U8) -> Landmarks | None:
+    def _follow(self, rgb: U8) -> tuple[F32, float] | None:
+        """Return landmarks (478, 3) px and presence where the face was last, or wherever one is now."""
         if self._roi is not None:
-            face = self._nets.landmarks(rgb, self._roi)
-            roi = roi_from_points(face.points)
+            points, presence = self._nets.look(rgb, self._roi)
+            roi = roi_from_points(points)
             jump = np.hypot(roi.cx - self._roi.cx, roi.cy - self._roi.cy)
-            if face.presence >= _KEPT and jump < _JUMP_PX_SHARE * self._roi.side:
+            if presence >= _KEPT and jump < _JUMP_PX_SHARE * self._roi.side:
                 self._roi = roi
-                return face
+                return points, presence
         found = find_face(self._nets, rgb)
         self._roi = None if found is None else roi_from_points(found.points)
-        return found
+        return None if found is None else (found.points, found.presence)
 
 
 def find_face(nets: FaceNetworks, rgb: U8, rounds: int = 3) -> Landmarks | None:

@@ -52,10 +52,9 @@ def measure_clip(nets: FaceNetworks, path: Path, limit: int, step: int) -> dict[
             second.forget()
             continue
         roi = roi_from_points(face.points)
-        second.look(rgb, face)
-        face = second.correct(face)
-        points.append(face.points)
-        scores.append(face.scores)
+        second.look(rgb, face.points)
+        points.append(second.correct(face.points))
+        scores.append(nets.scores(points[-1]))
         index.append(i)
     if not points:
         return None

@@ -116,8 +116,9 @@ class FakeNetworks:
     def __init__(self) -> None:
         self.params: FaceParams | None = NEUTRAL
         self.camera = CAMERA
-        self.scores = np.zeros(N_UNITS, np.float32)
-        self.detections = 0
+        self.said = np.zeros(N_UNITS, np.float32)
+        self.detections = self.mirrored = 0
+        self.shift = 0.0  # px that the mirrored look differs by
 
     def detect(self, rgb: np.ndarray, limit: int = 5, min_score: float = 0.5) -> list[tuple[Roi, float]]:
         self.detections += 1
@@ -129,23 +130,14 @@ class FakeNetworks:
 
     def landmarks(self, rgb: np.ndarray, roi: Roi) -> Landmarks:
         if self.params is None:
-            return Landmarks(landmarks_of(NEUTRAL, self.camera), self.scores, 0.01)
-        return Landmarks(landmarks_of(self.params, self.camera), self.scores.copy(), 0.98)
+            return Landmarks(landmarks_of(NEUTRAL, self.camera), self.said, 0.01)
+        return Landmarks(landmarks_of(self.params, self.camera), self.said.copy(), 0.98)
 
     def look(self, rgb: np.ndarray, roi: Roi, mirror: np.ndarray | None = None) -> tuple[np.ndarray, float]:
         face = self.landmarks(rgb, roi)
-        return face.points, face.presence
-
-
-class Scored:
-    """`FakeNetworks` whose scores can be asked for, as the real ones' can, and that counts mirrored looks."""
-
-    def __init__(self, fake: FakeNetworks) -> None:
-        self.fake, self.mirrored, self.shift = fake, 0, 0.0
-        self.detect, self.landmarks = fake.detect, fake.landmarks
-        self.scores = lambda points: fake.scores.copy()
-
-    def look(self, rgb: np.ndarray, roi: Roi, mirror: np.ndarray | None = None) -> tuple[np.ndarray, float]:
         self.mirrored += mirror is not None
-        points, presence = self.fake.look(rgb, roi, mirror)
-        return points + np.float32([self.shift, 0, 0]), presence
+        return face.points + np.float32([self.shift * (mirror is not None), 0, 0]), face.presence
+
+    def scores(self, points: np.ndarray) -> np.ndarray:
+        del points
+        return self.said.copy()

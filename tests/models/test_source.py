@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from faces import NEUTRAL, PORTRAIT, FakeNetworks, Scored, synthetic_source
+from faces import NEUTRAL, PORTRAIT, FakeNetworks, synthetic_source
 from PIL import Image
 
 from models import source as module
@@ -185,7 +185,7 @@ def test_a_tiny_face_is_refused() -> None:
 
 def test_a_picture_that_brings_its_own_transparency_keeps_it() -> None:
     made = synthetic_source()
-    found = analyse(made.image, networks=Scored(FakeNetworks()), alpha=made.matte)  # type: ignore[arg-type]
+    found = analyse(made.image, networks=FakeNetworks(), alpha=made.matte)  # type: ignore[arg-type]
     assert np.abs(found.matte - made.matte).max() <= 0.5 / 255 + 1e-6
     again = found.camera.project(found.head + 0.0, found.params)
     assert np.isfinite(again).all()

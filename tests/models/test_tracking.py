@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from faces import CAMERA, NEUTRAL, FakeNetworks, Scored, degrees_between, posed, units
+from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, posed, units
 
 from models import lids
 from models.face import N_UNITS, UNIT
@@ -20,7 +20,7 @@ def tracker_of(fake: FakeNetworks) -> FaceTracker:
 
 def show(fake: FakeNetworks, **expression: float) -> None:
     fake.params = posed(expression=units(**expression))
-    fake.scores = units(**expression)[:N_UNITS]
+    fake.said = units(**expression)[:N_UNITS]
 
 
 def test_a_face_is_followed_without_detecting_again() -> None:
@@ -66,7 +66,7 @@ def test_eyes_are_measured_on_the_lids_not_by_the_scores() -> None:
     tracker = tracker_of(fake)
     tracker.track(BLANK, 0)
     show(fake, eyeBlink=1.0)
-    fake.scores[:] = 0.0  # a score network that misses the blink altogether
+    fake.said[:] = 0.0  # a score network that misses the blink altogether
     params, _ = tracker.track(BLANK, 1)
     assert params is not None
     assert lids.read_units(params.expression).min() > 0.5
@@ -104,7 +104,7 @@ def test_find_face_wants_presence_not_just_a_box() -> None:
 
 @pytest.mark.parametrize("every", [0, 1, 3])
 def test_a_tracker_looks_twice_as_often_as_it_is_told_and_at_every_new_face(every: int) -> None:
-    fake = Scored(FakeNetworks())
+    fake = FakeNetworks()
     tracker = FaceTracker(networks=fake, every=every)  # type: ignore[arg-type]
     for i in range(7):
         tracker.track(BLANK, i)
@@ -114,15 +114,15 @@ def test_a_tracker_looks_twice_as_often_as_it_is_told_and_at_every_new_face(ever
         if i == 0:
             tracker.reset()
         else:
-            fake.fake.params = None
+            fake.params = None
             assert tracker.track(BLANK, 8)[0] is None
-            fake.fake.params = NEUTRAL
+            fake.params = NEUTRAL
         tracker.track(BLANK, 9 + i)
         assert fake.mirrored == seen + (i + 1) * (every > 0)
 
 
 def test_spare_time_is_used_once_a_frame_and_corrects_the_next() -> None:
-    fake = Scored(FakeNetworks())
+    fake = FakeNetworks()
     tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
     tracker.use_spare_time()  # nobody was seen yet
     assert fake.mirrored == 0
@@ -139,7 +139,7 @@ def test_spare_time_is_used_once_a_frame_and_corrects_the_next() -> None:
 
 
 def test_a_correction_begins_early_or_not_at_all() -> None:
-    fake = Scored(FakeNetworks())
+    fake = FakeNetworks()
     tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
     for i in range(30):
         tracker.track(BLANK, i)
