@@ -2,7 +2,7 @@
 
 The landmark network errs by about as much as the engine's pictures do, and in other ways when it sees the face
 mirrored: the mean of both looks is nearer to what other networks read (docs/decisions/0014). Half the difference of
-the looks changes slowly, so every third frame is enough, as long as a point that has moved since asks for less of it.
+the looks changes slowly, so every twelfth frame is enough, as long as a point that has moved since asks for less of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from models.face import F32, F64, U8
 from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
 from models.morphable import OUTER_CORNERS, load_morphable
 
-EVERY = 3  # frames, where nobody waits for them
+EVERY = 12  # frames: every third one is no better
 _NEAR = 0.04  # of the inter-ocular distance: a point that has moved by this takes half of what was found
 _KEPT = 0.8  # of what was found before, where the face is as it was: single looks differ by the network's noise
 _LOOKS = tuple((scale, turn) for scale in (0.85, 1.0, 1.15) for turn in (-0.15, 0.0, 0.15))  # region: times, radians
@@ -45,11 +45,6 @@ class SecondLook:
     def forget(self) -> None:
         """Forget the face."""
         self._found = None
-
-    @property
-    def knows(self) -> bool:
-        """Whether this face was looked at twice."""
-        return self._found is not None
 
     def look(self, rgb: U8, points: F32) -> None:
         """Read the face of a frame (H, W, 3) mirrored; points (478, 3) px are what was read of it as it is."""

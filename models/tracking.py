@@ -12,7 +12,7 @@ from models.face import F32, F64, U8, FaceParams
 from models.fitting import Camera, Fitter
 from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
 from models.morphable import load_morphable
-from models.second_look import SecondLook
+from models.second_look import EVERY, SecondLook
 
 _FOUND = 0.5  # presence that starts a track
 _KEPT = 0.35  # presence that keeps it
@@ -34,7 +34,8 @@ class FaceTracker:
         self._nets = networks or FaceNetworks(asset_path("face_landmarker.task"), threads)
         self._fitter = Fitter(load_morphable())
         self._second, self._every = SecondLook(self._nets), every
-        self._seen = 0  # frames since the face was found
+        self._seen = 0  # frames of this face
+        self._looked: int | None = None  # of them, when it was looked at twice last
         self._read: tuple[U8, F32] | None = None  # the last frame and what one look saw in it
         self._roi: Roi | None = None
         self._head: F64 | None = None
@@ -49,7 +50,7 @@ class FaceTracker:
 
     def _lose(self) -> None:
         self._second.forget()
-        self._seen, self._read = 0, None
+        self._seen, self._looked, self._read = 0, None, None
 
     def close(self) -> None:
         """Let go of the networks."""
@@ -73,9 +74,9 @@ class FaceTracker:
             self._lose()
             return None, 0.0
         points, presence = read
-        if self._every and self._seen % self._every == 0:
-            self._second.look(rgb, points)
         self._read, self._seen = (rgb, points), self._seen + 1
+        if self._every and (self._seen - 1) % self._every == 0:
+            self._look(rgb, points)
         points = self._second.correct(points)
         camera = Camera(rgb.shape[1], rgb.shape[0])
         self._last_points = points
@@ -92,15 +93,21 @@ class FaceTracker:
         self._last = params
         return params, presence
 
-    def use_spare_time(self) -> None:
-        """Look at the last frame a second time; for whoever has some milliseconds until the next.
+    def use_spare_time(self) -> bool:
+        """Look at the last frame a second time, if one is due; for whoever has some milliseconds until the next.
 
-        A correction that begins when neutral is known already would shift the face for good: it begins within the
-        first half second of a face, or not at all.
+        Says whether it looked. A correction that begins when neutral is known already would shift the face for good:
+        it begins within the first half second of a face, or not at all.
         """
-        if self._read is not None and (self._second.knows or self._seen <= _EARLY):
-            self._second.look(*self._read)
-            self._read = None  # once is enough
+        due = self._seen <= _EARLY if self._looked is None else self._seen - self._looked >= EVERY
+        if self._read is None or not due:
+            return False
+        self._look(*self._read)
+        return True
+
+    def _look(self, rgb: U8, points: F32) -> None:
+        self._second.look(rgb, points)
+        self._looked, self._read = self._seen, None  # once is enough
 
     def _follow(self, rgb: U8) -> tuple[F32, float] | None:
         """Return landmarks (478, 3) px and presence where the face was last, or wherever one is now."""

@@ -114,7 +114,7 @@ def _tracker(config: Config) -> Tracker:
     from models.second_look import EVERY
     from models.tracking import FaceTracker
 
-    # A second look takes 3 to 5 ms: a file has them at every third frame, a live run where no frame waits for them.
+    # A second look takes 3 to 5 ms: a file has them at fixed frames, a live run where no frame waits for them.
     return FaceTracker(config.device, config.network_threads, every=EVERY if config.pace == "offline" else 0)
 
 

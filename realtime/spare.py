@@ -19,18 +19,19 @@ _FORGET = 0.98  # of the largest cost is believed again next time
 class SpareTime:
     """Does some work in the time that a frame leaves; used from the compute thread."""
 
-    def __init__(self, clock: Clock, driver_fps: float, work: Callable[[], None]) -> None:
-        """`work` never has to be done; `driver_fps` frames a second are expected."""
+    def __init__(self, clock: Clock, driver_fps: float, work: Callable[[], bool]) -> None:
+        """`work` says whether it did anything, and never has to; `driver_fps` frames a second are expected."""
         self._clock, self._work = clock, work
         self._period_ns = int(NS_PER_S / driver_fps)
         self._cost_ns = float(_FIRST_NS)
 
     def use(self, taken_ns: int) -> bool:
-        """Do the work if the frame that comes after the one taken at `taken_ns` need not wait; says whether."""
+        """Do the work if the frame after the one taken at `taken_ns` need not wait for it; says whether it was done."""
         start_ns = self._clock.now_ns()
         if start_ns + _MARGIN * self._cost_ns > taken_ns + self._period_ns:
             return False
-        self._work()
+        if not self._work():
+            return False
         self._cost_ns = max(float(self._clock.now_ns() - start_ns), _FORGET * self._cost_ns)
         return True
 
@@ -40,16 +41,18 @@ def second_looks(tracker: Tracker | None, meter: Meter, clock: Clock, driver_fps
 
     A look that fails has learned nothing, and the run goes on.
     """
-    look: Callable[[], None] | None = getattr(tracker, "use_spare_time", None)
+    look: Callable[[], bool] | None = getattr(tracker, "use_spare_time", None)
     if look is None:
         return None
 
-    def work() -> None:
-        meter.count("second_looks")
+    def work() -> bool:
         try:
-            look()
+            looked = look()
         except Exception:
             _LOG.debug("second look", exc_info=True)
             meter.count("tracker_errors")
+            return True
+        meter.count("second_looks", int(looked))
+        return looked
 
     return SpareTime(clock, driver_fps, work)

@@ -9,6 +9,7 @@ from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, posed, units
 from models import lids
 from models.face import N_UNITS, UNIT
 from models.landmarks import FaceNetworks
+from models.second_look import EVERY
 from models.tracking import FaceTracker, find_face
 
 BLANK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
@@ -121,21 +122,25 @@ def test_a_tracker_looks_twice_as_often_as_it_is_told_and_at_every_new_face(ever
         assert fake.mirrored == seen + (i + 1) * (every > 0)
 
 
-def test_spare_time_is_used_once_a_frame_and_corrects_the_next() -> None:
+def test_spare_time_is_used_once_a_while_and_corrects_what_follows() -> None:
     fake = FakeNetworks()
     tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
-    tracker.use_spare_time()  # nobody was seen yet
-    assert fake.mirrored == 0
+    assert not tracker.use_spare_time()  # nobody was seen yet
     tracker.track(BLANK, 0)
     before = tracker.points
     fake.shift = 2.0
-    tracker.use_spare_time()
-    tracker.use_spare_time()
-    assert fake.mirrored == 1
+    assert tracker.use_spare_time()
+    assert not tracker.use_spare_time()
     tracker.track(BLANK, 1)
     assert before is not None
     assert tracker.points is not None
     assert np.allclose(tracker.points[:, 0] - before[:, 0], 1.0, atol=1e-3)  # half of what the second look says
+    looked = []
+    for i in range(2, 2 + 3 * EVERY):
+        tracker.track(BLANK, i)
+        looked.append(tracker.use_spare_time())
+    assert sum(looked) == 3
+    assert fake.mirrored == 4
 
 
 def test_a_correction_begins_early_or_not_at_all() -> None:
@@ -143,14 +148,13 @@ def test_a_correction_begins_early_or_not_at_all() -> None:
     tracker = FaceTracker(networks=fake)  # type: ignore[arg-type]
     for i in range(30):
         tracker.track(BLANK, i)
-    tracker.use_spare_time()
-    assert fake.mirrored == 0  # neutral was taken without it
+    assert not tracker.use_spare_time()  # neutral was taken without it
     tracker.reset()
     tracker.track(BLANK, 30)
-    tracker.use_spare_time()
+    assert tracker.use_spare_time()
     for i in range(30):
         tracker.track(BLANK, 31 + i)
-    tracker.use_spare_time()
+    assert tracker.use_spare_time()
     assert fake.mirrored == 2
 
 

@@ -26,9 +26,10 @@ class MadeClock:
 def spare_of(fps: float, cost_ms: float) -> tuple[SpareTime, MadeClock, list[float]]:
     clock, done = MadeClock(), []
 
-    def work() -> None:
+    def work() -> bool:
         done.append(clock.ms)
         clock.ms += cost_ms
+        return True
 
     return SpareTime(clock, fps, work), clock, done  # type: ignore[arg-type]
 
@@ -62,3 +63,15 @@ def test_cheap_work_is_believed_to_be_cheap_only_slowly() -> None:
     clock.ms = 10_000 + 28.0  # five milliseconds are left: too few for six, enough for twice two
     assert spare.use(10_000 * NS_PER_MS)
     assert len(done) == 61
+
+
+def test_work_that_was_not_due_says_nothing_about_its_cost() -> None:
+    clock, calls = MadeClock(), []
+    spare = SpareTime(clock, 60.0, lambda: bool(calls.append(1)))  # type: ignore[arg-type]
+    clock.ms = 4.0
+    for _ in range(500):
+        assert not spare.use(0)
+    assert len(calls) == 500
+    clock.ms = 8.0  # it is still taken to cost six
+    assert not spare.use(0)
+    assert len(calls) == 500
