@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from fakes import Collector, Said
 
+from benchmarks.replay import Replay
+from models.puppet import Puppet
+from models.source import prepare_source
 from realtime.assembly import picture_size, source_path
 from realtime.capture.base import Pictures
 from realtime.config import Config
@@ -43,6 +46,15 @@ def test_a_file_drives_the_photo_the_same_way_each_time(face: list[U8], tmp_path
         assert np.array_equal(a.rgb, b.rgb)
     still = np.abs(outs[0].sent[0].rgb.astype(int) - outs[0].sent[-1].rgb).mean()
     assert still > 0.2  # it moves
+
+
+def test_benchmarks_judge_the_pictures_that_the_engine_makes(face: list[U8]) -> None:
+    out = Collector()
+    run(OFFLINE, driver=Pictures(face, 25), outputs=[out])
+    source = prepare_source(source_path(OFFLINE, Said()), OFFLINE.size or 0)
+    shown = Replay(Puppet(source)).show(Replay(None).track(face, 25)[0])
+    for ours, theirs in zip(out.sent, shown, strict=True):
+        assert np.array_equal(ours.rgb, theirs)
 
 
 def test_two_people_are_driven_by_one_of_them(face: list[U8]) -> None:
