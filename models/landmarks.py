@@ -22,7 +22,7 @@ N_LANDMARKS = 478
 _CROP_PX = 256
 _DETECT_PX = 128
 _ROI_SCALE = 1.5  # MediaPipe's margin around the box of the landmarks
-_PRESENCE_MIN = 0.35
+_ROI_RESTS = 0.01  # sides and radians: a region that is to move by as much moves by half of it
 
 # The scores' network reads these landmarks (MediaPipe face_blendshapes_graph.cc, Apache-2.0, list of indices).
 BLENDSHAPE_LANDMARKS = np.array(
@@ -165,6 +165,23 @@ def roi_from_points(points: F32) -> Roi:
     d = points[263, :2] - points[33, :2]
     c = (lo + hi) / 2
     return Roi(float(c[0]), float(c[1]), float((hi - lo).max() * _ROI_SCALE), float(np.arctan2(d[1], d[0])))
+
+
+def follow(last: Roi, new: Roi) -> Roi:
+    """Move a region towards where the landmarks in it say it belongs: hardly when that is near, at once when it is far.
+
+    The network reads a face a little differently in every region, and the region comes from that reading: undamped, the
+    landmarks of a still face wander (docs/decisions/0014).
+    """
+    turn = (new.angle - last.angle + np.pi) % (2 * np.pi) - np.pi
+    square = ((new.cx - last.cx) ** 2 + (new.cy - last.cy) ** 2 + (new.side - last.side) ** 2) / last.side**2 + turn**2
+    k = square / (square + _ROI_RESTS**2)
+    return Roi(
+        last.cx + k * (new.cx - last.cx),
+        last.cy + k * (new.cy - last.cy),
+        last.side + k * (new.side - last.side),
+        last.angle + k * turn,
+    )
 
 
 def crop_face(rgb: U8, roi: Roi) -> tuple[U8, Any]:

@@ -77,7 +77,7 @@ def analyse(
     `alpha` (H, W) 0..1 replaces the computed matte where a picture brings its own. Raises UserError without a face.
     """
     nets = networks or FaceNetworks(asset_path("face_landmarker.task"))
-    face = find_face(nets, rgb, rounds=4)
+    face = find_face(nets, rgb)
     if face is None:
         raise UserError(f"no face found in {name}", "the source must show one face, roughly from the front",
                         "try a picture where both eyes are visible and the face is at least 100 px wide")  # fmt: skip

@@ -10,7 +10,7 @@ from models import lids
 from models.assets import asset_path
 from models.face import F32, F64, U8, FaceParams
 from models.fitting import Camera, Fitter
-from models.landmarks import FaceNetworks, Landmarks, Roi, roi_from_points
+from models.landmarks import FaceNetworks, Landmarks, Roi, follow, roi_from_points
 from models.morphable import load_morphable
 from models.second_look import EVERY, SecondLook
 
@@ -116,14 +116,14 @@ class FaceTracker:
             roi = roi_from_points(points)
             jump = np.hypot(roi.cx - self._roi.cx, roi.cy - self._roi.cy)
             if presence >= _KEPT and jump < _JUMP_PX_SHARE * self._roi.side:
-                self._roi = roi
+                self._roi = follow(self._roi, roi)
                 return points, presence
         found = find_face(self._nets, rgb)
         self._roi = None if found is None else roi_from_points(found.points)
         return None if found is None else (found.points, found.presence)
 
 
-def find_face(nets: FaceNetworks, rgb: U8, rounds: int = 3) -> Landmarks | None:
+def find_face(nets: FaceNetworks, rgb: U8, rounds: int = 6) -> Landmarks | None:
     """Detect the largest face of a picture and settle its region; None when there is none."""
     found = nets.detect(rgb)
     for roi, _ in sorted(found, key=lambda f: -f[0].side):

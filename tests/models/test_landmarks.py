@@ -8,10 +8,12 @@ import cv2
 import numpy as np
 import pytest
 from faces import MODEL
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.assets import asset_path
-from models.landmarks import FaceNetworks, Landmarks, roi_from_points
-from models.tracking import find_face
+from models.landmarks import FaceNetworks, Landmarks, Roi, follow, roi_from_points
+from models.tracking import FaceTracker, find_face
 
 
 def settled(networks: FaceNetworks, rgb: np.ndarray) -> Landmarks:
@@ -124,3 +126,36 @@ def test_the_region_turns_with_the_eyes() -> None:
         [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
     ) + (200, 300)
     assert roi_from_points(points.astype(np.float32)).angle == pytest.approx(turn, abs=1e-3)
+
+
+@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.5, 2.0), st.floats(-6.0, 6.0))
+def test_a_region_moves_towards_the_new_one_hardly_when_near_and_wholly_when_far(
+    dx: float, dy: float, scale: float, turn: float
+) -> None:
+    last = Roi(300.0, 200.0, 250.0, 3.0)
+    new = Roi(300 + 250 * dx, 200 + 250 * dy, 250 * scale, 3.0 + turn)
+    got = follow(last, new)
+    short = (turn + np.pi) % (2 * np.pi) - np.pi  # never the long way round
+    far = np.hypot(np.hypot(dx, dy), np.hypot(scale - 1, short))
+    share = far**2 / (far**2 + 0.01**2)
+    assert got.cx == pytest.approx(300 + share * 250 * dx)
+    assert got.cy == pytest.approx(200 + share * 250 * dy)
+    assert got.side == pytest.approx(250 * (1 + share * (scale - 1)))
+    assert got.angle == pytest.approx(3.0 + share * short)
+    assert share < 0.2 or far > 0.004
+    assert share > 0.9 or far < 0.035
+
+
+def test_the_landmarks_of_a_still_face_do_not_wander(networks: FaceNetworks, portrait: np.ndarray) -> None:
+    """Sensor noise only: what is read drifts by no more than it trembles."""
+    rng = np.random.default_rng(0)
+    tracker = FaceTracker(networks=networks)
+    seen = []
+    for i in range(40):
+        noisy = np.clip(np.rint(portrait + rng.normal(0, 2, portrait.shape)), 0, 255).astype(np.uint8)
+        tracker.track(noisy, i)
+        assert tracker.points is not None
+        seen.append(tracker.points[:, :2].copy())
+    steps = np.linalg.norm(np.diff(seen, axis=0), axis=2).mean()
+    drift = np.linalg.norm(np.mean(seen[30:], 0) - np.mean(seen[2:12], 0), axis=1).mean()
+    assert drift < steps
