@@ -9,10 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from models.training.variation import varied
-
 Batch = dict[str, Tensor]
-PICTURES = ("src", "warp", "true", "mask")
 
 
 class Shards:
@@ -67,12 +64,8 @@ def pick(s: dict[str, np.ndarray], i: int, kind: str, eye: int) -> dict[str, np.
     return {k: take(k) for k in ("src", "warp", "true", "mask", "turn")}
 
 
-def augment(b: Batch, rng: np.random.Generator, mirror: bool, vary: float = 0.0) -> Batch:
-    """Light, colour, blur and noise of bad cameras, the same for source, warp and truth (noise: inputs only).
-
-    `vary` makes other people of the samples (`variation.py`): 0 none, 1 as decision 0412 has it.
-    """
-    b = varied(b, rng, vary, PICTURES, ("src", "warp", "true"))
+def augment(b: Batch, rng: np.random.Generator, mirror: bool) -> Batch:
+    """Light, colour, blur and noise of bad cameras, the same for source, warp and truth (noise: inputs only)."""
     n, owner = len(b["src"]), b["owner"]
     g = torch.from_numpy(rng.normal(0, 1, (n, 8)).astype(np.float32))[:, :, None, None]
     u = torch.from_numpy(rng.random((n, 8)).astype(np.float32))[:, :, None, None]

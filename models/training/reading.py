@@ -13,7 +13,6 @@ from torch.nn import functional as F  # noqa: N812
 from models.morphable import INNER_LIPS, OUTER_LIPS
 from models.training.networks import window
 from models.training.reader import SIDE, Reader
-from models.training.variation import varied
 
 LIPS = torch.tensor(sorted({*INNER_LIPS, *OUTER_LIPS}))
 _LEVELS = (0, 1)  # feature maps of 128 and 64 px that are compared beside the points
@@ -28,7 +27,7 @@ class Faces:
             raise FileNotFoundError(f"{folder}: no face_*.npz; write them with models.training.reader_samples")
         self._rows = {k: np.concatenate([p[k] for p in parts]) for k in parts[0].files}
 
-    def draw(self, rng: np.random.Generator, count: int, vary: float = 0.0) -> dict[str, Tensor]:
+    def draw(self, rng: np.random.Generator, count: int) -> dict[str, Tensor]:
         """Draw a batch, pictures channels first 0..1, as bright as a bad camera makes them, half of it mirrored."""
         i = rng.choice(len(self._rows["src"]), count, replace=False)
         flip = rng.random(count) < 0.5
@@ -42,8 +41,7 @@ class Faces:
                 if k != "mask":
                     v = np.clip(v**gamma * gain, 0, 1).astype(np.float32)
             out[k] = torch.from_numpy(np.ascontiguousarray(v))
-        out |= {"owner": torch.arange(count)}
-        return varied(out, rng, vary, (), ("src", "warp", "true", "face"))
+        return out | {"owner": torch.arange(count)}
 
 
 def mirror(rows: dict[str, np.ndarray], flip: np.ndarray) -> None:
@@ -98,11 +96,10 @@ class Judge:
     faces: Faces
     weight: float
     count: int  # samples a step
-    vary: float = 0.0  # how far their light and colours are changed
 
     def draw(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """Draw a batch of faces."""
-        return self.faces.draw(rng, self.count, self.vary)
+        return self.faces.draw(rng, self.count)
 
     def misreading(self, b: dict[str, Tensor], got: Tensor) -> tuple[Tensor, Tensor]:
         """Return `misreading` of a batch."""

@@ -234,8 +234,6 @@ def main() -> None:
                     "mouth (decision 0410); 0 does not ask")  # fmt: skip
     ap.add_argument("--faces", type=Path, help="folder of reader_samples.py, for --read")
     ap.add_argument("--read-count", type=int, default=3, help="samples a step for --read")
-    ap.add_argument("--vary", type=float, default=0.0, help="how far samples are bent, lit and tinted into other "
-                    "people (decision 0412); 0 does not")  # fmt: skip
     ap.add_argument("--save-every", type=float, default=180, help="seconds")
     a = ap.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -253,14 +251,14 @@ def main() -> None:
         from models.training.reading import Faces, Judge
 
         reader = Reader(asset_path("face_landmarker.task"))
-        t.judged = Judge(reader, Faces(a.faces or a.shards), a.read, a.read_count, a.vary)
+        t.judged = Judge(reader, Faces(a.faces or a.shards), a.read, a.read_count)
     start = saved = time.monotonic()
     sums: dict[str, list[float]] = {}
     while t.step < a.steps and (spent := t.spent + time.monotonic() - saved) < 60 * a.minutes:
         left = 1 - spent / (60 * a.minutes)
         for opt, k in ((t.opt, 1.0), (t.opt_critic, 0.8)):  # the rate falls during the last third
             opt.param_groups[0]["lr"] = k * a.rate * min(1.0, max(0.1, 3 * left))
-        b = augment(train.draw(t.rng, a.singles, a.pairs), t.rng, a.kind == "mouth", a.vary)
+        b = augment(train.draw(t.rng, a.singles, a.pairs), t.rng, a.kind == "mouth")
         for k, v in t.learn(b, a.warm).items():
             sums.setdefault(k, []).append(v)
         if t.step % 25 == 0:
