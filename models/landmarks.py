@@ -22,7 +22,7 @@ N_LANDMARKS = 478
 _CROP_PX = 256
 _DETECT_PX = 128
 _ROI_SCALE = 1.5  # MediaPipe's margin around the box of the landmarks
-_ROI_RESTS = 0.01  # sides and radians: a region that is to move by as much moves by half of it
+_ROI_RESTS = 0.005  # sides and radians: a region that is to move by as much moves by half of it
 
 # The scores' network reads these landmarks (MediaPipe face_blendshapes_graph.cc, Apache-2.0, list of indices).
 BLENDSHAPE_LANDMARKS = np.array(

@@ -17,7 +17,7 @@ from models.morphable import OUTER_CORNERS, load_morphable
 
 EVERY = 12  # frames: every third one is no better
 _NEAR = 0.04  # of the inter-ocular distance: a point that has moved by this takes half of what was found
-_KEPT = 0.8  # of what was found before, where the face is as it was: single looks differ by the network's noise
+_KEPT = 0.4  # of what was found before, where the face is as it was: single looks differ by the network's noise
 _LOOKS = tuple((scale, turn) for scale in (0.85, 1.0, 1.15) for turn in (-0.15, 0.0, 0.15))  # region: times, radians
 
 

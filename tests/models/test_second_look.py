@@ -85,7 +85,7 @@ def test_looks_at_a_still_face_are_averaged_and_one_at_a_changed_face_counts_alo
         nets.error = ERROR + float(rng.normal(0, 1))
         second.look(BLANK, nets.plain().points)
         got.append(float(second.correct(nets.points)[0, 0]))
-    assert np.std(got[20:]) < 0.5  # of 1 px of noise
+    assert np.std(got[20:]) < 0.75  # of 1 px of noise
     nets.error = 3 * ERROR
     low = nets.points[:, 1] > nets.points[17, 1]
     nets.points = nets.points + np.float32([0, 90, 0]) * low[:, None]  # the chin drops far
