@@ -38,7 +38,7 @@ from models.source import SourceFace
 
 DATA = Path(__file__).parent / "data"
 MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
-SHARPEN_MOUTH, SHARPEN_EYES = 0.25, 0.48  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
+SHARPEN_MOUTH, SHARPEN_EYES = 0.7, 0.48  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
 
 
 class Generator:
