@@ -16,15 +16,15 @@ from models.second_look import EVERY, SecondLook
 
 _FOUND = 0.5  # presence that starts a track
 _KEPT = 0.35  # presence that keeps it
-_EARLY = 15  # frames of a face, in which a second look may come for the first time
 _JUMP_PX_SHARE = 0.5  # a landmark box that moves by this share of its side is another face
 
 
 class FaceTracker:
     """Tracks the largest face of a stream; one instance for one driver, used from one thread.
 
-    Every so many frames (`every`) it reads the face mirrored too, and corrects all frames by that
-    (`models/second_look.py`); with 0 it does so where `use_spare_time` is called.
+    It reads a new face mirrored too, and corrects all frames by that (`models/second_look.py`): begun later, the
+    correction would shift a face whose neutral is known. It does so again every so many frames (`every`), or with 0
+    where `use_spare_time` is called.
     """
 
     def __init__(self, device: str = "auto", threads: int = 2, networks: FaceNetworks | None = None,
@@ -75,7 +75,7 @@ class FaceTracker:
             return None, 0.0
         points, presence = read
         self._read, self._seen = (rgb, points), self._seen + 1
-        if self._every and (self._seen - 1) % self._every == 0:
+        if self._looked is None or (self._every and (self._seen - 1) % self._every == 0):
             self._look(rgb, points)
         points = self._second.correct(points)
         camera = Camera(rgb.shape[1], rgb.shape[0])
@@ -96,11 +96,9 @@ class FaceTracker:
     def use_spare_time(self) -> bool:
         """Look at the last frame a second time, if one is due; for whoever has some milliseconds until the next.
 
-        Says whether it looked. A correction that begins when neutral is known already would shift the face for good:
-        it begins within the first half second of a face, or not at all.
+        Says whether it looked.
         """
-        due = self._seen <= _EARLY if self._looked is None else self._seen - self._looked >= EVERY
-        if self._read is None or not due:
+        if self._read is None or self._looked is None or self._seen - self._looked < EVERY:
             return False
         self._look(*self._read)
         return True

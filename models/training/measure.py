@@ -21,15 +21,9 @@ log = logging.getLogger("measure")
 
 
 def measure_still(nets: FaceNetworks, rgb: np.ndarray) -> Landmarks | None:
-    """Find the largest face of a picture, iterate its region until it stands still, and read it as a photo is read."""
-    found = nets.detect(rgb)
-    if not found:
-        return None
-    roi = max(found, key=lambda f: f[0].side)[0]
-    for _ in range(3):
-        face = nets.landmarks(rgb, roi)
-        roi = roi_from_points(face.points)
-    return look_again(nets, rgb, face) if face.presence > 0.5 else None
+    """Find the largest face of a picture and read it as a photo is read."""
+    face = find_face(nets, rgb)
+    return None if face is None else look_again(nets, rgb, face)
 
 
 def measure_clip(nets: FaceNetworks, path: Path, limit: int, step: int) -> dict[str, np.ndarray] | None:
