@@ -83,6 +83,16 @@ class Generator:
             branch.run()
             for feature in ("fine", "code"):
                 network.inputs[feature][...] = branch.outputs[feature]
+        for rest in self._rests:
+            rest.rest_on(None)
+        self.forget()
+
+    def rest_on(self, frame: U8, target: F32) -> None:
+        """Take a warped frame, as `paint` does, for the photo at rest: what looks like it needs no paint."""
+        self.forget()
+        self.paint(frame.copy(), target)
+        for (network, i, _), rest in zip(self._crops, self._rests, strict=True):
+            rest.rest_on(network.inputs["picture"][i])
         self.forget()
 
     def forget(self) -> None:
@@ -128,6 +138,8 @@ class Generator:
         ):
             if visible:
                 painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i])
+                if painted is None:
+                    continue
                 affine = m.astype(np.float64)
                 paste.lay_over(frame, painted, affine)
                 sharpen(frame, painted, affine, strength)

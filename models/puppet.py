@@ -71,6 +71,7 @@ class Puppet:
         self._opened = [0.0] * 3  # share of each patch's opened texture in the atlas
         self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
+        self._rested = False  # whether the generator knows what the photo looks like at rest
 
     @property
     def size(self) -> tuple[int, int]:
@@ -167,6 +168,10 @@ class Puppet:
         if getattr(generator, "whole", False):
             frame, v = np.empty_like(self.source.image), self.vertices(params)
         else:
+            if generator is not None and not self._rested:  # not before: what reads the paint wants to see all of it
+                frame, v = self.warp(self.source.params)
+                generator.rest_on(frame, v[:N_MESH])
+                self._rested = True
             frame, v = self.warp(params)
 
         def finish() -> U8:

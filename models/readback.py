@@ -14,7 +14,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 DATA = Path(__file__).parent / "data" / "readback.npz"
-VERSION = 1  # raise when anything below computes differently
+VERSION = 3  # raise when anything below computes differently
 LIDS = np.array(sorted(i for e in EYES for i in e.contour))
 _ROWS = [tuple(np.searchsorted(LIDS, row) for row in (e.upper, e.lower)) for e in EYES]  # in LIDS, paired
 SHARE = 0.7  # of the error is taken back: what is read moves by less than the lids do, and other readers see less of it
 MOST_MM = 0.8  # no point is moved farther
 FAR_MM = 9.0  # skin goes with the lids up to a third of this, less and less up to this
 _WIDTH_MM = 3.0  # of the neighbourhood whose moves are mixed
-_REST_MM = 0.25  # lids that move by less are nearly left where they are, so that the photo at rest keeps its pixels
+_REST_MM, _MOVED_MM = 0.1, 0.4  # lids that move by less are left where they are: the photo at rest keeps its pixels
 _SHUT_MM = 2.0  # lids that are closer keep less of what would open or close them
 _OUTLIER = 0.03  # of the inter-ocular distance; the network errs by more only where it sees no face
 _PRESENCE = 0.5
@@ -55,8 +55,7 @@ class Readback:
         """Move the lids and the skin around them, in place; head (478, 3) mm as an expression (92,) made it."""
         skin = _skin()
         z = (expression - self.own) @ skin.motion
-        moved = float(z @ z)
-        off = (SHARE * moved / (moved + _REST_MM**2) * (self.error[0] + z @ self.error[1:])).reshape(-1, 2)
+        off = (SHARE * _ramp(np.sqrt(z @ z)) * (self.error[0] + z @ self.error[1:])).reshape(-1, 2)
         length = np.hypot(off[:, 0], off[:, 1])[:, None]
         off *= MOST_MM * np.tanh(length / MOST_MM) / np.maximum(length, 1e-9)
         for up, low in _ROWS:  # shut lids stay together
@@ -116,12 +115,17 @@ def read_back(puppet: Puppet, networks: FaceNetworks, data: Path = DATA) -> Read
 def fit(motion: F32, errors: F32) -> F32:
     """Ridge regression of errors (N, M) mm on the points' motion (N, K) mm and a constant, (K + 1, M).
 
-    The error is modelled as it is taken back: `ramp * (constant + motion . map)`, ramp = m / (m + rest^2) with
-    m = |motion|^2.
+    The error is modelled as it is taken back: `ramp * (constant + motion . map)`, ramp the smooth step of |motion|
+    from _REST_MM to _MOVED_MM.
     """
-    moved = (motion.astype(np.float64) ** 2).sum(1, keepdims=True)
-    x = np.hstack([np.ones((len(motion), 1)), motion]) * (moved / (moved + _REST_MM**2))
+    moved = np.linalg.norm(motion.astype(np.float64), axis=1, keepdims=True)
+    x = np.hstack([np.ones((len(motion), 1)), motion]) * _ramp(moved)
     return np.asarray(np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ errors), np.float32)
+
+
+def _ramp(moved_mm: Any) -> Any:
+    t = np.clip((moved_mm - _REST_MM) / (_MOVED_MM - _REST_MM), 0.0, 1.0)
+    return t * t * (3.0 - 2.0 * t)
 
 
 def _misread(puppet: Puppet, networks: FaceNetworks, params: FaceParams) -> F32 | None:

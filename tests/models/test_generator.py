@@ -132,6 +132,26 @@ def test_the_photo_counts(real: Generator) -> None:
     assert (out[0] != out[1]).any()
 
 
+def test_the_photo_at_rest_is_not_painted_and_another_photo_is_no_longer_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    g, frame, p = fake(monkeypatch, colour=(10, 200, 30), cover=1.0), picture(seed=1), face_points()
+    before = frame.copy()
+    g.rest_on(frame, p)
+    np.testing.assert_array_equal(frame, before)
+    g.paint(frame, p)
+    np.testing.assert_array_equal(frame, before)
+    moved = p.copy()
+    moved[[14, 87, 317, 178, 402], 1] += 14  # the mouth opens, the eyes rest
+    g.paint(frame, moved)
+    x, y = np.rint(p[list(INNER_LIPS), :2].mean(0)).astype(int)
+    assert frame[y, x].tolist() == [10, 200, 30]
+    eye = np.rint(p[[33, 133], :2].mean(0)).astype(int)
+    assert (frame[eye[1], eye[0]] == before[eye[1], eye[0]]).all()
+    g.set_source(picture(seed=2), p)
+    again = before.copy()
+    g.paint(again, p)
+    assert again[y, x].tolist() == [10, 200, 30]
+
+
 def test_report_names_runtime_and_device(real: Generator) -> None:
     assert real.report["runtime"] in ("openvino", "onnxruntime")
     assert real.report["device"] == "cpu"

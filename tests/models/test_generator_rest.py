@@ -18,6 +18,12 @@ def painted(rng: np.random.Generator, level: float) -> np.ndarray:
     return (90 + rng.normal(0, level, (16, 16, 4))).astype(np.float32)
 
 
+def settled(rest: Rest, picture: np.ndarray, new: np.ndarray) -> np.ndarray:
+    shown = rest.settle(picture, new)
+    assert shown is not None
+    return shown
+
+
 @pytest.fixture
 def rest() -> Rest:
     rng = np.random.default_rng(0)
@@ -27,7 +33,7 @@ def rest() -> Rest:
 def test_noise_is_held_to_a_fraction(rest: Rest) -> None:
     rng = np.random.default_rng(1)
     raw = [painted(rng, 3.0) for _ in range(60)]
-    shown = [rest.settle(noisy(rng, 0.8), p).copy() for p in raw]
+    shown = [settled(rest, noisy(rng, 0.8), p).copy() for p in raw]
     assert np.abs(np.diff(shown, axis=0)).mean() < 0.1 * np.abs(np.diff(raw, axis=0)).mean()
 
 
@@ -35,14 +41,14 @@ def test_motion_passes_to_the_bit(rest: Rest) -> None:
     rng = np.random.default_rng(2)
     for i in range(5):
         picture, new = noisy(rng, 0.5) + np.uint8(20 * (i % 2)), painted(rng, 3.0)
-        assert (rest.settle(picture, new) == new).all()
+        assert (settled(rest, picture, new) == new).all()
 
 
 def test_a_slow_change_adds_up_and_passes(rest: Rest) -> None:
     for i in range(200):  # a grey level every five frames: never more than noise from one frame to the next
         level = i / 5
         picture, new = np.full((16, 16, 5), 60 + round(level), np.uint8), np.full((16, 16, 4), level, np.float32)
-        shown = rest.settle(picture, new)
+        shown = settled(rest, picture, new)
         assert abs(float(shown.mean()) - level) < 3.0
 
 
@@ -51,9 +57,42 @@ def test_another_face_begins_anew(rest: Rest) -> None:
     rest.settle(noisy(rng, 0), painted(rng, 3.0))
     rest.forget()
     new = painted(rng, 3.0)
-    assert (rest.settle(noisy(rng, 0), new) == new).all()
+    assert (settled(rest, noisy(rng, 0), new) == new).all()
 
 
 def test_what_is_returned_is_its_own(rest: Rest) -> None:
     new = painted(np.random.default_rng(4), 3.0)
-    assert not np.shares_memory(rest.settle(noisy(np.random.default_rng(4), 0), new), new)
+    assert not np.shares_memory(settled(rest, noisy(np.random.default_rng(4), 0), new), new)
+
+
+def test_what_looks_like_the_photo_is_not_painted_and_what_is_far_from_it_to_the_bit(rest: Rest) -> None:
+    rng = np.random.default_rng(5)
+    photo = noisy(rng, 0)
+    rest.rest_on(photo)
+    for _ in range(5):
+        assert rest.settle(noisy(rng, 0.8), painted(rng, 3.0)) is None
+    new, far = painted(rng, 3.0), photo + np.uint8(12)
+    assert (settled(rest, far, new) == new).all()
+    photo[:] = 0  # what it was given is its own
+    rest.forget()
+    assert rest.settle(noisy(rng, 0.8), new) is None
+    rest.rest_on(None)
+    assert rest.settle(noisy(rng, 0.8), new) is not None
+
+
+def test_between_the_two_paint_comes_gradually(rest: Rest) -> None:
+    rest.rest_on(np.full((16, 16, 5), 100, np.uint8))
+    new, shares = np.full((16, 16, 4), 90.0, np.float32), []
+    for level in (102, 104, 105, 107):  # each more than noise away from the one before
+        rest.forget()
+        shown = rest.settle(np.full((16, 16, 5), level, np.uint8), new)
+        shares.append(0.0 if shown is None else float(shown.mean()) / 90)
+    assert shares == pytest.approx([0, 1 / 3, 2 / 3, 1], abs=1e-6)
+
+
+def test_a_face_that_comes_back_to_rest_loses_its_paint(rest: Rest) -> None:
+    rng = np.random.default_rng(6)
+    rest.rest_on(noisy(rng, 0))
+    for _ in range(3):
+        assert rest.settle(noisy(rng, 0.5) + np.uint8(30), painted(rng, 3.0)) is not None
+    assert rest.settle(noisy(rng, 0.5), painted(rng, 3.0)) is None  # at once: the way back is motion

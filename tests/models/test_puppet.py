@@ -191,9 +191,18 @@ def test_what_fills_the_whole_frame_needs_no_warp(puppet: Puppet, monkeypatch: p
     pose, warped = driven(puppet, (0, 10, 0)), []
     warp = Puppet.warp
     monkeypatch.setattr(Puppet, "warp", lambda *given: warped.append(given) or warp(*given))
-    monkeypatch.setattr(puppet, "generator", SimpleNamespace(whole=whole, paint=lambda _, v: seen.append(v)))
+    rested: list[np.ndarray] = []
+    painter = SimpleNamespace(
+        whole=whole, paint=lambda _, v: seen.append(v), rest_on=lambda frame, v: rested.append(v.copy())
+    )
+    monkeypatch.setattr(puppet, "generator", painter)
+    monkeypatch.setattr(puppet, "_rested", False)
     frame = puppet.render(pose)
+    puppet.render(pose)
     assert bool(warped) is not whole
+    assert len(rested) == (not whole)  # once a photo, at its own pose
+    for v in rested:
+        np.testing.assert_array_equal(v, puppet.vertices(puppet.source.params)[:N_MESH])
     assert frame.shape == puppet.source.image.shape
     np.testing.assert_array_equal(seen[0], puppet.vertices(pose)[:N_MESH])
 
