@@ -28,15 +28,18 @@ from models.generator_crop import (
     eye_masks,
     face_axes,
     mouth_masks,
+    to_crop,
     to_picture,
     turn,
 )
 from models.generator_rest import Rest
 from models.inference import open_network
-from models.morphable import EYES, N_MESH
+from models.morphable import EYES, INNER_LIPS, N_MESH, OUTER_LIPS
 from models.source import SourceFace
 
 DATA = Path(__file__).parent / "data"
+_RESTS_PX = (0.3, 0.12, 0.12)  # of the crops, a hundredth of the inter-ocular distance: lips and lids so near rest
+_OUTLINES = tuple(list(points) for points in ((*INNER_LIPS, *OUTER_LIPS), *(e.contour for e in EYES)))
 MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
 SHARPEN_MOUTH, SHARPEN_EYES = 0.7, 0.48  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
 
@@ -55,7 +58,10 @@ class Generator:
         self._mouth = open_network(data / "generator_mouth.onnx", device, threads, runtime, precision, clock)
         self._eyes = open_network(data / "generator_eye.onnx", device, threads, runtime, precision, clock)
         self._crops = ((self._mouth, 0, SHARPEN_MOUTH), (self._eyes, 0, SHARPEN_EYES), (self._eyes, 1, SHARPEN_EYES))
-        self._rests = [Rest(n.inputs["picture"][i], n.outputs["painted"][i]) for n, i, _ in self._crops]
+        self._rests = [
+            Rest(n.inputs["picture"][i], n.outputs["painted"][i], px)
+            for (n, i, _), px in zip(self._crops, _RESTS_PX, strict=True)
+        ]
         self._options = (device, threads, runtime)
         self._data = data
         self.set_source(source_rgb, source_points)
@@ -84,15 +90,15 @@ class Generator:
             for feature in ("fine", "code"):
                 network.inputs[feature][...] = branch.outputs[feature]
         for rest in self._rests:
-            rest.rest_on(None)
+            rest.rest_on(None, None)
         self.forget()
 
     def rest_on(self, frame: U8, target: F32) -> None:
         """Take a warped frame, as `paint` does, for the photo at rest: what looks like it needs no paint."""
         self.forget()
         self.paint(frame.copy(), target)
-        for (network, i, _), rest in zip(self._crops, self._rests, strict=True):
-            rest.rest_on(network.inputs["picture"][i])
+        for (network, i, _), rest, outline in zip(self._crops, self._rests, _outlines(target[:N_MESH]), strict=True):
+            rest.rest_on(network.inputs["picture"][i], outline)
         self.forget()
 
     def forget(self) -> None:
@@ -133,11 +139,11 @@ class Generator:
                 eye_masks(points, m, eye, x[:, :, 3:])
                 self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
             self._eyes.run()
-        for (network, i, strength), m, rest, visible in zip(
-            self._crops, (mouth, *eyes), self._rests, seen, strict=True
+        for (network, i, strength), m, rest, visible, outline in zip(
+            self._crops, (mouth, *eyes), self._rests, seen, _outlines(points), strict=True
         ):
             if visible:
-                painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i])
+                painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i], outline)
                 if painted is None:
                     continue
                 affine = m.astype(np.float64)
@@ -150,6 +156,12 @@ class Generator:
 def load_generator(source: SourceFace, device: str = "auto", threads: int = 2) -> Generator:
     """Open the generator for a prepared source; raises UserError when weights or runtimes are missing."""
     return Generator(source.image, source.points, device, threads)
+
+
+def _outlines(points: F32) -> list[F32]:
+    """Lips and both eyes' lids in their crops, (N, 2) px each."""
+    matrices = (crop_matrix(points, MOUTH), *(crop_matrix(points, EYE, e) for e in EYES))
+    return [to_crop(points[ids], m) for ids, m in zip(_OUTLINES, matrices, strict=True)]
 
 
 def _visible(frame: U8, matrix: F32, spec: CropSpec) -> bool:
