@@ -24,7 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("linux-image-amd64", "linux-headers-amd64", "qemu-system-x86", "busybox-static", "cpio", "make", "gcc",
-            "kmod", "ffmpeg", "v4l-utils")  # fmt: skip
+            "kmod", "ffmpeg", "v4l-utils", "libportaudio2")  # fmt: skip
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "videodev")
 NOT_HERE = 77  # exit code: this machine cannot run the test; nothing was tested
 NO_VERDICT = 78  # exit code: the guest was too slow or stopped; what it tested is unknown
