@@ -97,6 +97,8 @@ class Generator:
         """Take a warped frame, as `paint` does, for the photo at rest: what looks like it needs no paint."""
         self.forget()
         self.paint(frame.copy(), target)
+        if not np.isfinite(target[:N_MESH]).all():
+            return
         for (network, i, _), rest, outline in zip(self._crops, self._rests, _outlines(target[:N_MESH]), strict=True):
             rest.rest_on(network.inputs["picture"][i], outline)
         self.forget()

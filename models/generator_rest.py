@@ -31,7 +31,8 @@ class Rest:
         self._shown = np.zeros(painted.shape, np.float32)
         self._faded = np.zeros(painted.shape, np.float32)
         self._photo: U8 | None = None
-        self._outline: F32 | None = None
+        self._outline: F32 | None = None  # the photo's
+        self._drawn: F32 = np.zeros((0, 2), np.float32)  # as held
         self._rests_px = rests_px
         self._empty = True
 
@@ -49,18 +50,21 @@ class Rest:
 
         outline (N, 2) px of the crop: the points that bound what is painted. In motion that is `painted` to the bit; at
         rest a running mean of it. Motion is measured from what was last held, so a slow change adds up until it passes.
-        Where held picture and outline are near the photo's, less of it is painted: None for nothing at all.
+        Where the picture and outline that are held are near the photo's, less of it is painted: None for nothing at all.
         """
         share = 1.0
         if not self._empty:
             share = (calm.change(picture, self._held) - _REST) / (_MOTION - _REST)
             share = min(1.0, max(_SLOW, share))
+            self._drawn = self._drawn + np.float32(share) * (outline - self._drawn)
+        else:
+            self._drawn = outline.copy()
         self._empty = False
         calm.follow(self._held, picture, share)
         calm.follow(self._shown, painted, share)
         if self._photo is None or self._outline is None:
             return self._shown
-        off = outline - self._outline
+        off = self._drawn - self._outline
         moved = float(np.sqrt((off * off).sum() / len(off))) / self._rests_px - 1.0
         away = max(moved, (calm.change(self._photo, self._held) - _PHOTO) / (_AWAY - _PHOTO))
         if away <= 0.0:

@@ -104,3 +104,15 @@ def test_a_face_that_comes_back_to_rest_loses_its_paint(rest: Rest) -> None:
     for _ in range(3):
         assert rest.settle(noisy(rng, 0.5) + np.uint8(30), painted(rng, 3.0), OUTLINE) is not None
     assert rest.settle(noisy(rng, 0.5), painted(rng, 3.0), OUTLINE) is None  # at once: the way back is motion
+
+
+def test_who_rests_beside_neutral_is_painted_steadily(rest: Rest) -> None:
+    rng = np.random.default_rng(7)
+    rest.rest_on(noisy(rng, 0), OUTLINE)
+    new, aside = np.full((16, 16, 4), 90.0, np.float32), OUTLINE + np.array([0.45, 0], np.float32)
+    shares = []
+    for _ in range(60):
+        shaken = aside + rng.normal(0, 0.1, (1, 2)).astype(np.float32)
+        shares.append(float(settled(rest, noisy(rng, 0.5), new, shaken).mean()) / 90)
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.25)
+    assert np.abs(np.diff(shares)).mean() < 0.03  # the outline's noise alone would make 0.3
