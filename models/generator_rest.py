@@ -50,7 +50,7 @@ class Rest:
 
         outline (N, 2) px of the crop: the points that bound what is painted. In motion that is `painted` to the bit; at
         rest a running mean of it. Motion is measured from what was last held, so a slow change adds up until it passes.
-        Where the picture and outline that are held are near the photo's, less of it is painted: None for nothing at all.
+        Where the picture and outline that are held are near the photo's, less of it is painted: None for nothing.
         """
         share = 1.0
         if not self._empty:

@@ -35,7 +35,7 @@ def state(run: Live) -> dict[str, Any]:
 
 
 def ready(browser: Any) -> None:
-    wait_for(lambda: browser.execute_script("return window.shown") > 3)
+    wait_for(lambda: browser.execute_script("return window.shown || 0") > 3)
     wait_for(lambda: by(browser, "#status").text == "Live")
 
 

@@ -99,7 +99,7 @@ def test_the_person_alone_for_a_browser_source(run: Live, open_page: Open) -> No
     with run.client() as client:
         client.patch("/api/state", json={"background": "alpha"})
         browser = open_page(f"{run.url}/clear", 640, 480)
-        wait_for(lambda: browser.execute_script("return window.shown") > 3)
+        wait_for(lambda: browser.execute_script("return window.shown || 0") > 3)
         wait_for(lambda: browser.execute_script(alphas)[0] < 8)
         assert browser.execute_script(alphas)[1] > 247
         client.post("/api/privacy", json={"on": True})
