@@ -99,8 +99,9 @@ class Generator:
         self.paint(frame.copy(), target)
         if not np.isfinite(target[:N_MESH]).all():
             return
-        for (network, i, _), rest, outline in zip(self._crops, self._rests, _outlines(target[:N_MESH]), strict=True):
-            rest.rest_on(network.inputs["picture"][i], outline)
+        matrices = (crop_matrix(target, MOUTH), *(crop_matrix(target, EYE, e) for e in EYES))
+        for (network, i, _), rest, m, ids in zip(self._crops, self._rests, matrices, _OUTLINES, strict=True):
+            rest.rest_on(network.inputs["picture"][i], to_crop(target[ids], m))
         self.forget()
 
     def forget(self) -> None:
@@ -141,10 +142,11 @@ class Generator:
                 eye_masks(points, m, eye, x[:, :, 3:])
                 self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
             self._eyes.run()
-        for (network, i, strength), m, rest, visible, outline in zip(
-            self._crops, (mouth, *eyes), self._rests, seen, _outlines(points), strict=True
+        for (network, i, strength), m, rest, visible, ids in zip(
+            self._crops, (mouth, *eyes), self._rests, seen, _OUTLINES, strict=True
         ):
             if visible:
+                outline = to_crop(points[ids], m)
                 painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i], outline)
                 if painted is None:
                     continue
@@ -158,12 +160,6 @@ class Generator:
 def load_generator(source: SourceFace, device: str = "auto", threads: int = 2) -> Generator:
     """Open the generator for a prepared source; raises UserError when weights or runtimes are missing."""
     return Generator(source.image, source.points, device, threads)
-
-
-def _outlines(points: F32) -> list[F32]:
-    """Lips and both eyes' lids in their crops, (N, 2) px each."""
-    matrices = (crop_matrix(points, MOUTH), *(crop_matrix(points, EYE, e) for e in EYES))
-    return [to_crop(points[ids], m) for ids, m in zip(_OUTLINES, matrices, strict=True)]
 
 
 def _visible(frame: U8, matrix: F32, spec: CropSpec) -> bool:
