@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from models import lids, rotation
-from models.face import F64, N_UNITS, UNIT, UNITS, FaceParams
+from models.face import F64, N_UNITS, UNIT, UNITS, FaceParams, InnerLight
 from models.motion import N_EXPRESSION, N_LEARNED
 
 KEPT_UNITS = tuple(i for i in range(N_UNITS) if i not in lids.WIDE)
@@ -64,13 +64,14 @@ class Development:
     def __init__(self) -> None:
         self._last: F64 | None = None
         self._turned: F64 = np.zeros(3)
+        self._light: InnerLight | None = None
 
     def row(self, params: FaceParams) -> F64:
         """Return the row of the next instant, (N_ROW,); its turn continues the last row's."""
         if self._last is not None:
             step = rotation.log(rotation.multiply(params.rotation, rotation.inverse(self._last)))
             self._turned = self._turned + step
-        self._last = params.rotation
+        self._last, self._light = params.rotation, params.light
         out = np.empty(N_ROW)
         out[:3], out[3:6] = self._turned, params.translation
         out[_UNITS] = params.expression[_KEPT]
@@ -80,10 +81,13 @@ class Development:
         return out
 
     def params(self, row: F64) -> FaceParams:
-        """Return params for a row that lies near the last one; coefficients are brought into their range."""
+        """Return params for a row that lies near the last one; coefficients are brought into their range.
+
+        Mouth and eyes are as light inside as they were seen last.
+        """
         assert self._last is not None
         q = rotation.multiply(rotation.exp(row[:3] - self._turned), self._last)
-        return face(row, q)
+        return face(row, q).with_(light=self._light)
 
 
 def face(row: F64, q: F64) -> FaceParams:

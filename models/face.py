@@ -33,6 +33,14 @@ N_UNITS = len(UNITS)
 
 
 @dataclass(frozen=True, eq=False)
+class InnerLight:
+    """How light the mouth and the eyes of a face are inside (`models/inner_light.py`)."""
+
+    share: F32  # (3, 4, 8) luma over the luma around: mouth, the subject's left eye, right eye (mirrored)
+    known: F32  # (3,) 0..1: 0 of closed ones
+
+
+@dataclass(frozen=True, eq=False)
 class FaceParams:
     """One instant of a face: head pose, expression and gaze (`docs/conventions.md` holds the frames)."""
 
@@ -40,6 +48,7 @@ class FaceParams:
     translation: F64  # (3,) mm, camera frame (x right, y down, z forward), of the head origin
     expression: F32  # (52 + L,) ARKit units 0..1, then L learned components in standard deviations
     gaze: F32  # (2, 2) radians, rows left and right eye (the subject's), columns yaw (to image right) and pitch (down)
+    light: InnerLight | None = None  # None: not known, as of what is not a picture
 
     def with_(self, **changes: Any) -> FaceParams:
         """Return a copy with some fields replaced."""

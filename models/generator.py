@@ -17,7 +17,7 @@ import numpy as np
 
 from kernels import paste
 from kernels.sharpen import sharpen
-from models.face import F32, U8
+from models.face import F32, U8, InnerLight
 from models.generator_crop import (
     EYE,
     MOUTH,
@@ -28,6 +28,7 @@ from models.generator_crop import (
     eye_masks,
     face_axes,
     mouth_masks,
+    skin_around,
     to_crop,
     to_picture,
     turn,
@@ -35,6 +36,7 @@ from models.generator_crop import (
 from models.generator_rest import Rest
 from models.inference import open_network
 from models.morphable import EYES, INNER_LIPS, N_MESH, OUTER_LIPS
+from models.relight import Relight
 from models.source import SourceFace
 
 DATA = Path(__file__).parent / "data"
@@ -62,6 +64,7 @@ class Generator:
             Rest(n.inputs["picture"][i], n.outputs["painted"][i], px)
             for (n, i, _), px in zip(self._crops, _RESTS_PX, strict=True)
         ]
+        self._lights = (Relight(mouth=True), *(Relight(mouth=False) for _ in EYES))
         self._options = (device, threads, runtime)
         self._data = data
         self.set_source(source_rgb, source_points)
@@ -91,6 +94,8 @@ class Generator:
                 network.inputs[feature][...] = branch.outputs[feature]
         for rest in self._rests:
             rest.rest_on(None, None)
+        m = crop_matrix(source_points, MOUTH)
+        self._lights[0].colour(skin_around(cut(source_rgb, m, MOUTH.pixels), source_points, m))
         self.forget()
 
     def rest_on(self, frame: U8, target: F32) -> None:
@@ -106,8 +111,9 @@ class Generator:
 
     def forget(self) -> None:
         """Forget the frames painted before: the next one stands for itself."""
-        for rest in self._rests:
+        for rest, light in zip(self._rests, self._lights, strict=True):
             rest.forget()
+            light.forget()
 
     def _warm_up(self, points: F32) -> None:
         """Run everything once, on a face that is sure to be visible."""
@@ -116,11 +122,12 @@ class Generator:
         self.paint(np.zeros((64, 64, 3), np.uint8), small)
         self.forget()
 
-    def paint(self, frame: U8, target: F32) -> None:
+    def paint(self, frame: U8, target: F32, light: InnerLight | None = None) -> None:
         """Finish a warped frame in place.
 
-        frame (H, W, 3) uint8; target (468 or more, 3) float32 vertices of the face in it, px, larger z nearer. A face
-        that is too small or not finite is left as it is; parts beyond the picture's border are not painted.
+        frame (H, W, 3) uint8; target (468 or more, 3) float32 vertices of the face in it, px, larger z nearer;
+        light of the source's openings as the driver shows them, None where that is not known. A face that is too small
+        or not finite is left as it is; parts beyond the picture's border are not painted.
         """
         points = target[:N_MESH]
         if not np.isfinite(points).all() or face_axes(points)[1] < MIN_IOD_PX:
@@ -142,12 +149,14 @@ class Generator:
                 eye_masks(points, m, eye, x[:, :, 3:])
                 self._eyes.inputs["turn"][i] = turn(points, mirrored=i == 1)
             self._eyes.run()
-        for (network, i, strength), m, rest, visible, ids in zip(
-            self._crops, (mouth, *eyes), self._rests, seen, _OUTLINES, strict=True
+        for part, ((network, i, strength), m, rest, visible, ids) in enumerate(
+            zip(self._crops, (mouth, *eyes), self._rests, seen, _OUTLINES, strict=True)
         ):
             if visible:
-                outline = to_crop(points[ids], m)
-                painted = rest.settle(network.inputs["picture"][i], network.outputs["painted"][i], outline)
+                picture, new = network.inputs["picture"][i], network.outputs["painted"][i]
+                if light is not None:
+                    self._lights[part].apply(picture, new, light.share[part], float(light.known[part]))
+                painted = rest.settle(picture, new, to_crop(points[ids], m))
                 if painted is None:
                     continue
                 affine = m.astype(np.float64)

@@ -115,6 +115,18 @@ def mouth_masks(points: F32, matrix: F32, out: U8 | None = None) -> U8:
     return masks
 
 
+def skin_around(crop: U8, points: F32, matrix: F32) -> F32:
+    """Mean colour (3,) of a mouth crop (112, 112, 3) around the mouth's box, as far again as an eighth of the crop."""
+    whole = mouth_masks(points, matrix)[:, :, 1] > 0
+    if not whole.any():
+        return np.asarray(crop.reshape(-1, 3).mean(0), np.float32)
+    y, x = np.nonzero(whole)
+    margin = MOUTH.pixels // 8
+    box = np.s_[max(0, y.min() - margin) : y.max() + margin + 1, max(0, x.min() - margin) : x.max() + margin + 1]
+    around = crop[box][~whole[box]]
+    return np.asarray((around if len(around) else crop.reshape(-1, 3)).mean(0), np.float32)
+
+
 def eye_masks(points: F32, matrix: F32, eye: Eye, out: U8 | None = None) -> U8:
     """Draw the opening between the lids, (64, 64, 1) 0..255."""
     masks = np.zeros((EYE.pixels, EYE.pixels, 1), np.uint8) if out is None else out

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models import rotation
-from models.face import N_UNITS, FaceParams
+from models.face import N_UNITS, FaceParams, InnerLight
 
 N_LEARNED = 40
 N_EXPRESSION = N_UNITS + N_LEARNED
@@ -32,6 +32,7 @@ def blend(a: FaceParams, b: FaceParams, weight: float) -> FaceParams:
         a.translation + weight * (b.translation - a.translation),
         a.expression + w * (b.expression - a.expression),
         a.gaze + w * (b.gaze - a.gaze),
+        blend_light([a.light, b.light], [1.0 - weight, weight]),
     )
 
 
@@ -48,4 +49,15 @@ def mean(params: Sequence[FaceParams]) -> FaceParams:
         np.mean([p.translation for p in params], axis=0),
         np.mean([p.expression for p in params], axis=0, dtype=np.float32),
         np.mean([p.gaze for p in params], axis=0, dtype=np.float32),
+        blend_light([p.light for p in params], [1.0 / len(params)] * len(params)),
     )
+
+
+def blend_light(lights: Sequence[InnerLight | None], weights: Sequence[float]) -> InnerLight | None:
+    """Average lights under weights that sum to 1, each as far as it is known; None when none is."""
+    some = [(x, w) for x, w in zip(lights, weights, strict=True) if x is not None]
+    if not some:
+        return None
+    known = np.asarray(sum(w * x.known for x, w in some), np.float32)
+    total = np.asarray(sum(w * x.known[:, None, None] * x.share for x, w in some), np.float32)
+    return InnerLight(np.asarray(total / np.maximum(known, 1e-6)[:, None, None], np.float32), known)

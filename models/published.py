@@ -18,7 +18,7 @@ import numpy as np
 
 from kernels import map_texture, paste
 from kernels.texture import render_flat, vertex_colours
-from models.face import F32, F64, U8
+from models.face import F32, F64, U8, InnerLight
 from models.generator_crop import cut, face_axes
 from models.inference import open_network
 from models.morphable import N_MESH, load_morphable
@@ -72,12 +72,14 @@ class Published:
                 array[...] = self._source.outputs[name]
         self._photo = source_rgb
 
-    def paint(self, frame: U8, target: F32) -> None:
+    def paint(self, frame: U8, target: F32, light: InnerLight | None = None) -> None:
         """Fill a frame, whatever is in it, with the photo and the network's face in its square.
 
         frame (H, W, 3) uint8 of the photo's size; target (468 or more, 3) float32 vertices of the face in it, px,
-        larger z nearer. For a face that is too small or not finite it is the photo alone.
+        larger z nearer. For a face that is too small or not finite it is the photo alone. `light` is for the
+        other generator: this network paints every mouth alike.
         """
+        del light
         np.copyto(frame, self._photo)
         points = target[:N_MESH]
         if not np.isfinite(points).all() or face_axes(points)[1] < MIN_IOD_PX:

@@ -15,6 +15,7 @@ from models import lids, rotation, transfer
 from models.crown import complete_crown
 from models.eyeball import GROWS
 from models.face import F32, F64, I32, U8, FaceParams
+from models.inner_light import own_light
 from models.interior import Patch, cover, eye_patch, gaze_shift, mouth_patch, parting
 from models.morphable import EYES, INNER_LIPS, LOWER_INNER_LIP, N_MESH, UPPER_INNER_LIP, Morphable, load_morphable
 from models.readback import Readback
@@ -71,6 +72,7 @@ class Puppet:
         self._opened = [0.0] * 3  # share of each patch's opened texture in the atlas
         self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
+        self._own = source.params.with_(light=own_light(source.image, source.points))
         self._rested = False  # whether the generator knows what the photo looks like at rest
 
     @property
@@ -83,7 +85,7 @@ class Puppet:
         """Params of the source for a driver's params, see `transfer.retarget` and `resting.settle`."""
         neutral = neutral if absolute else settle(neutral, self.source.params)
         vector = self._vector if gains is None or gains == self._gains else transfer.gain_vector(self._model, gains)
-        return transfer.retarget(self.source.params, driver, neutral, gains or self._gains, vector, absolute=absolute)
+        return transfer.retarget(self._own, driver, neutral, gains or self._gains, vector, absolute=absolute)
 
     def vertices(self, params: FaceParams) -> F32:
         """Every vertex of the sheet at the target, (V, 3) px with nearness; the first 468 are the face mesh."""
@@ -155,7 +157,7 @@ class Puppet:
         frame, v = self.warp(params)
         if self.generator is not None:
             self.generator.forget()
-            self.generator.paint(frame, v[:N_MESH])
+            self.generator.paint(frame, v[:N_MESH], params.light)
             self.generator.forget()
         return frame, v
 
@@ -176,7 +178,7 @@ class Puppet:
 
         def finish() -> U8:
             if generator is not None:
-                generator.paint(frame, v[:N_MESH])
+                generator.paint(frame, v[:N_MESH], params.light)
             return frame
 
         return finish

@@ -117,7 +117,7 @@ def _read(file: Path, rgb: U8) -> SourceFace | None:
 
 
 def _write(file: Path, s: SourceFace) -> None:
-    arrays: dict[str, Any] = {f.name: getattr(s.params, f.name) for f in fields(s.params)}
+    arrays: dict[str, Any] = {f.name: getattr(s.params, f.name) for f in fields(s.params) if f.name != "light"}
     arrays |= {"points": s.points, "head": s.head, "lid_gap": s.lid_gap, "plate": s.plate,
                "matte": np.rint(s.matte * 255).astype(np.uint8)}  # fmt: skip
     write_arrays(file, arrays)

@@ -10,6 +10,7 @@ from models import lids
 from models.assets import asset_path
 from models.face import F32, F64, U8, FaceParams
 from models.fitting import Camera, Fitter
+from models.inner_light import Inside
 from models.landmarks import FaceNetworks, Landmarks, Roi, follow, roi_from_points
 from models.morphable import load_morphable
 from models.second_look import EVERY, SecondLook
@@ -24,16 +25,17 @@ class FaceTracker:
 
     It reads a new face mirrored too, and corrects all frames by that (`models/second_look.py`): begun later, the
     correction would shift a face whose neutral is known. It does so again every so many frames (`every`), or with 0
-    where `use_spare_time` is called.
+    where `use_spare_time` is called. Without `inside` it does not measure how light mouth and eyes are inside.
     """
 
     def __init__(self, device: str = "auto", threads: int = 2, networks: FaceNetworks | None = None,
-                 every: int = 0) -> None:  # fmt: skip
+                 every: int = 0, inside: bool = True) -> None:  # fmt: skip
         if device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device: expected auto, cpu or cuda, got {device!r}")
         self._nets = networks or FaceNetworks(asset_path("face_landmarker.task"), threads)
         self._fitter = Fitter(load_morphable())
         self._second, self._every = SecondLook(self._nets), every
+        self._inside = Inside() if inside else None
         self._seen = 0  # frames of this face
         self._looked: int | None = None  # of them, when it was looked at twice last
         self._read: tuple[U8, F32] | None = None  # the last frame and what one look saw in it
@@ -50,6 +52,8 @@ class FaceTracker:
 
     def _lose(self) -> None:
         self._second.forget()
+        if self._inside is not None:
+            self._inside.forget()
         self._seen, self._looked, self._read = 0, None, None
 
     def close(self) -> None:
@@ -91,6 +95,8 @@ class FaceTracker:
             steps = 2 if self._last is not None else 5
             params = self._fitter.fit(points, camera, self._head, scores, self._last, steps)
         self._last = params
+        if self._inside is not None:
+            params = params.with_(light=self._inside.look(rgb, points))
         return params, presence
 
     def use_spare_time(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from models import lids, rotation
 from models.face import F32, F64, N_UNITS, UNITS, FaceParams
+from models.inner_light import transfer_light
 from models.morphable import EYES, FACE_OVAL, INNER_LIPS, OUTER_LIPS, Morphable
 from models.shell import PIVOT_MM
 
@@ -70,6 +71,7 @@ def retarget(
     what the photo can show, a half profile less than a portrait (docs/decisions/0007). Translation: of
     the neck's pivot, in mm of a head of common size; depth as a ratio. Expression: source + gain (driver - neutral),
     units clamped to 0..1. Eyes: closure is scaled so that a shut driver eye shuts the source's.
+    Light inside: `inner_light.transfer_light`.
     `vector` from `gain_vector`; `absolute` takes the driver's expression and rotation as they are.
     """
     if absolute:
@@ -94,7 +96,13 @@ def retarget(
     look = _together(driver.gaze - neutral.gaze, lids.read_units(driver.expression))
     gaze = source_g + np.float32(gains.gaze) * look
     far = np.maximum(np.abs(source_g), np.float32(_GAZE_LIMIT))
-    return FaceParams(q, t, c.astype(np.float32), np.clip(gaze, -far, far).astype(np.float32))
+    return FaceParams(
+        q,
+        t,
+        c.astype(np.float32),
+        np.clip(gaze, -far, far).astype(np.float32),
+        transfer_light(source, driver, neutral, gains.mouth, min(gains.eyes, gains.gaze)),
+    )
 
 
 def _together(change: F32, closed: F64) -> F32:

@@ -115,7 +115,8 @@ def _tracker(config: Config) -> Tracker:
     from models.tracking import FaceTracker
 
     # A second look takes 3 to 5 ms: a file has them at fixed frames, a live run where no frame waits for them.
-    return FaceTracker(config.device, config.network_threads, every=EVERY if config.pace == "offline" else 0)
+    every = EVERY if config.pace == "offline" else 0
+    return FaceTracker(config.device, config.network_threads, every=every, inside=not config.no_inner_light)
 
 
 def _precision(dressed: Dressed) -> str:

@@ -94,6 +94,8 @@ class Config:
                                              "first face seen is neutral", choices=("auto", "first"))  # fmt: skip
     absolute: bool = flag(False, "take the driver's expression as it is, not relative to neutral")
     mirror: bool = flag(False, "move like a mirror: you lean left, the picture leans to the same side of the screen")
+    no_inner_light: bool = flag(False, "do not measure how light your open mouth and eyes are inside: teeth and "
+                                "shadows are guessed from the shape of your lips alone")  # fmt: skip
     lost: Literal["imagine", "freeze", "card"] = flag(
         "imagine", "while the face is lost: idle motion, a still picture, or a card",
         choices=("imagine", "freeze", "card"))  # fmt: skip

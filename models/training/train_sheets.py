@@ -20,6 +20,7 @@ import numpy as np
 from models.assets import asset_path
 from models.generator import DATA, Generator
 from models.generator_crop import EYE, MOUTH, crop_matrix, cut
+from models.inner_light import look_inside
 from models.landmarks import FaceNetworks, roi_from_points
 from models.morphable import EYES, INNER_LIPS, OUTER_CORNERS, OUTER_LIPS
 from models.puppet import Puppet
@@ -67,7 +68,7 @@ def score(video: Path, cache: Path, data: Path, frames: int, sheet: Path) -> dic
         params = maker.drive(puppet, clip.points[i], clip.scores[i])
         warped = puppet.warp(params)[0]
         engine, v = finished.warp(params)
-        generator.paint(engine, v[:468])
+        generator.paint(engine, v[:468], look_inside(truth, clip.points[i]))
         # The truth is read anew: its stored points come from a larger picture.
         roi = roi_from_points(clip.points[i])
         read = {n: nets.landmarks(x, roi).points for n, x in (("truth", truth), ("warp", warped), ("engine", engine))}

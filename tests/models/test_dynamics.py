@@ -13,7 +13,7 @@ from models.dynamics import Calmer, Predictor, RestFilter, RowPredictor
 from models.dynamics_lead import Lead
 from models.dynamics_net import load_net, noise_at
 from models.dynamics_space import N_ROW, column
-from models.face import N_UNITS, UNIT, FaceParams
+from models.face import N_UNITS, UNIT, FaceParams, InnerLight
 
 MS = 1_000_000
 FRAME = 33 * MS
@@ -34,6 +34,15 @@ def test_nothing_is_predicted_from_nothing() -> None:
     predictor.reset()
     with pytest.raises(RuntimeError):
         predictor.predict(1)
+
+
+@pytest.mark.parametrize("make", [Predictor, Calmer])
+def test_how_light_openings_are_inside_is_passed_on_as_seen_last(make: type) -> None:
+    predictor, light = make(), InnerLight(np.ones((3, 4, 8), np.float32), np.ones(3, np.float32))
+    predictor.observe(NEUTRAL.with_(light=light), 0)
+    assert predictor.predict(FRAME).light is light
+    predictor.observe(NEUTRAL, FRAME)
+    assert predictor.predict(FRAME).light is None
 
 
 @SOME

@@ -1,11 +1,13 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from generator_faces import face_points, picture
 
 import models.generator as module
 from models.errors import UserError
+from models.face import InnerLight
 from models.generator import Generator
 from models.generator_crop import EYE, MOUTH, crop_matrix, to_crop, to_picture
 from models.inference import Choice
@@ -130,6 +132,33 @@ def test_the_photo_counts(real: Generator) -> None:
         real.paint(frame, p)
         out.append(frame)
     assert (out[0] != out[1]).any()
+
+
+def shown_with(real: Generator, light: InnerLight | None) -> np.ndarray:
+    flat, p = np.full((256, 256, 3), (200, 120, 90), np.uint8), face_points()
+    real.set_source(flat, p)
+    p[[14, 87, 317, 178, 402], 1] += 14
+    real.paint(flat, p, light)
+    return flat.astype(int)
+
+
+def test_what_the_drivers_openings_show_changes_them_and_nothing_else(real: Generator) -> None:
+    known = np.ones(3, np.float32)
+    none = shown_with(real, None)
+    dark, bright = (shown_with(real, InnerLight(np.full((3, 4, 8), x, np.float32), known)) for x in (0.15, 1.2))
+    p = face_points()
+    p[[14, 87, 317, 178, 402], 1] += 14
+    for loop in (INNER_LIPS, *(e.contour for e in module.EYES)):
+        x, y = np.rint(p[list(loop), :2].mean(0)).astype(int)
+        here = np.s_[y - 1 : y + 2, x - 3 : x + 4]
+        assert bright[here].mean() > dark[here].mean() + 40
+    openings = np.zeros((256, 256), np.uint8)
+    for loop in (INNER_LIPS, *(e.contour for e in module.EYES)):
+        cv2.fillPoly(openings, [np.rint(p[list(loop), :2]).astype(np.int32)], 1)
+    away = cv2.dilate(openings, np.ones((11, 11))) == 0
+    np.testing.assert_array_equal(dark[away], bright[away])
+    np.testing.assert_array_equal(dark[away], none[away])
+    np.testing.assert_array_equal(none, shown_with(real, InnerLight(np.ones((3, 4, 8), np.float32), 0 * known)))
 
 
 def test_the_photo_at_rest_is_not_painted_and_another_photo_is_no_longer_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def test_what_fills_the_whole_frame_needs_no_warp(puppet: Puppet, monkeypatch: p
     monkeypatch.setattr(Puppet, "warp", lambda *given: warped.append(given) or warp(*given))
     rested: list[np.ndarray] = []
     painter = SimpleNamespace(
-        whole=whole, paint=lambda _, v: seen.append(v), rest_on=lambda frame, v: rested.append(v.copy())
+        whole=whole, paint=lambda _, v, light: seen.append(v), rest_on=lambda frame, v: rested.append(v.copy())
     )
     monkeypatch.setattr(puppet, "generator", painter)
     monkeypatch.setattr(puppet, "_rested", False)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import models.readback as module
-from models.face import F32, N_UNITS, U8, UNIT
+from models.face import F32, N_UNITS, U8, UNIT, InnerLight
 from models.generator import Generator
 from models.generator_crop import EYE, MOUTH, crop_matrix, to_picture
 from models.landmarks import FaceNetworks
@@ -41,7 +41,7 @@ class Painter:
     def rest_on(self, frame: U8, target: F32) -> None:
         """The photo is as good as any other picture."""
 
-    def paint(self, frame: U8, target: F32) -> None:
+    def paint(self, frame: U8, target: F32, light: InnerLight | None = None) -> None:
         """Leave the frame as it is."""
 
 

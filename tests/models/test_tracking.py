@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
-from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, posed, units
+from faces import CAMERA, NEUTRAL, FakeNetworks, degrees_between, landmarks_of, posed, units
 
 from models import lids
 from models.face import N_UNITS, UNIT
 from models.landmarks import FaceNetworks
+from models.morphable import INNER_LIPS
 from models.second_look import EVERY
 from models.tracking import FaceTracker, find_face
 
@@ -36,6 +38,25 @@ def test_a_face_is_followed_without_detecting_again() -> None:
         assert np.allclose(params.translation[:2], fake.params.translation[:2], atol=1.0)
     assert fake.detections == 1
     assert tracker.points is not None
+
+
+def test_what_an_open_mouth_shows_goes_along_unless_it_is_not_wanted() -> None:
+    fake = FakeNetworks()
+    show(fake, jawOpen=0.8)
+    inner = np.rint(landmarks_of(posed(expression=units(jawOpen=0.8)))[list(INNER_LIPS), :2]).astype(np.int32)
+    seen = []
+    for grey in (100, 180):
+        picture = np.full_like(BLANK, 100)
+        cv2.fillPoly(picture, [inner], (grey, grey, grey))
+        params, _ = tracker_of(fake).track(picture, 0)
+        assert params is not None
+        assert params.light is not None
+        seen.append(float(params.light.share[0, 1:3, 2:6].mean()))
+    assert seen[0] == pytest.approx(1.0, abs=0.01)
+    assert seen[1] > 1.2
+    blind, _ = FaceTracker(networks=fake, inside=False).track(picture, 0)  # type: ignore[arg-type]
+    assert blind is not None
+    assert blind.light is None
 
 
 def test_a_lost_face_is_data_and_comes_back() -> None:

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models import lids, rotation
-from models.face import N_UNITS, UNIT, UNITS, FaceParams
+from models.face import N_UNITS, UNIT, UNITS, FaceParams, InnerLight
 from models.motion import N_EXPRESSION
 from models.transfer import Gains, gain_vector, retarget, unit_region
 
@@ -36,6 +36,20 @@ def same(a: FaceParams, b: FaceParams) -> None:
 @given(any_params(learned=6.0), any_params(learned=6.0))
 def test_a_driver_at_rest_leaves_the_source_as_the_photo_shows_it(source: FaceParams, neutral: FaceParams) -> None:
     same(moved(source, neutral, neutral), source)
+
+
+def test_the_drivers_light_goes_along_with_the_gains_of_its_regions() -> None:
+    own = InnerLight(np.full((3, 4, 8), 0.7, np.float32), np.array([0, 1, 1], np.float32))
+    driver = InnerLight(np.full((3, 4, 8), 0.4, np.float32), np.ones(3, np.float32))
+    source = NEUTRAL.with_(light=own)
+    got = moved(source, NEUTRAL.with_(light=driver), NEUTRAL.with_(light=driver)).light
+    assert got is not None
+    np.testing.assert_allclose(got.share[0], 0.4)
+    np.testing.assert_allclose(got.share[1:], 0.7)
+    still = moved(source, NEUTRAL.with_(light=driver), NEUTRAL.with_(light=driver), NOTHING).light
+    assert still is not None
+    assert not still.known.any()
+    assert moved(source, NEUTRAL, NEUTRAL).light is None
 
 
 @SOME
