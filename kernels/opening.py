@@ -46,8 +46,8 @@ def add_light(grid: F32, crop: U8, masks: U8, painted: F32, colours: F32, step: 
     grid (R, C) float32, R and C at least 2, drawn bilinearly; crop, masks and painted as in `measure_light`, painted
     with rows; of the first mask, within the last, over 255, so much is added. colours (N, 3) float32 of luma 1 say of
     what hue a luma is (row n at (n + 0.5) * step, linear between, the ends beyond): what gets lighter gains the hue of
-    its new luma, what gets darker is scaled and its hue goes as the colours do; then all goes the share `pull` of the
-    way to that hue.
+    its new luma, what gets darker is scaled and its hue goes as the colours do; then what is painted goes the share
+    `pull` of the way to that hue, as far as it covers.
     Raises TypeError or ValueError, naming the array.
     """
     check("grid", grid, (np.float32,), (None, None))
@@ -193,7 +193,7 @@ def _add(grid: Any, crop: Any, masks: Any, painted: Any, colours: Any, finer: fl
                 r0, g0, b0 = _hue(colours, old * finer)
                 r2, g2, b2 = r * r1 / r0, g * g1 / g0, b * b1 / b0
             k = new / max(0.299 * r2 + 0.587 * g2 + 0.114 * b2, 1e-3)
-            w = pull * part
+            w = pull * part * painted[y, x, 3]
             painted[y, x, 0] += np.float32((1.0 - w) * k * r2 + w * new * r1 - before[0])
             painted[y, x, 1] += np.float32((1.0 - w) * k * g2 + w * new * g1 - before[1])
             painted[y, x, 2] += np.float32((1.0 - w) * k * b2 + w * new * b1 - before[2])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from kernels import paste
+from kernels.opening import HALF
 from kernels.sharpen import sharpen
 from models.face import F32, U8, InnerLight
 from models.generator_crop import (
@@ -35,6 +36,7 @@ from models.generator_crop import (
 )
 from models.generator_rest import Rest
 from models.inference import open_network
+from models.inner_light import COLUMNS, ROWS, TEETH_PX
 from models.morphable import EYES, INNER_LIPS, N_MESH, OUTER_LIPS
 from models.relight import Relight
 from models.source import SourceFace
@@ -95,7 +97,8 @@ class Generator:
         for rest in self._rests:
             rest.rest_on(None, None)
         m = crop_matrix(source_points, MOUTH)
-        self._lights[0].colour(skin_around(cut(source_rgb, m, MOUTH.pixels), source_points, m))
+        teeth = int((mouth_masks(source_points, m)[:, :, 0] >= HALF).sum()) >= TEETH_PX
+        self._lights[0].colour(skin_around(cut(source_rgb, m, MOUTH.pixels), source_points, m), teeth=teeth)
         self.forget()
 
     def rest_on(self, frame: U8, target: F32) -> None:
@@ -120,6 +123,10 @@ class Generator:
         small = (points * (40 / max(1.0, face_axes(points)[1]))).astype(np.float32)
         small[:, :2] += 32 - small[:, :2].mean(0)
         self.paint(np.zeros((64, 64, 3), np.uint8), small)
+        for (network, i, _), light in zip(self._crops, self._lights, strict=True):  # that face's mouth may be shut
+            picture = network.inputs["picture"][i]
+            picture[20:40, 20:40, 3:] = 255
+            light.apply(picture, network.outputs["painted"][i], np.ones((ROWS, COLUMNS), np.float32), 1.0)
         self.forget()
 
     def paint(self, frame: U8, target: F32, light: InnerLight | None = None) -> None:
@@ -154,8 +161,8 @@ class Generator:
         ):
             if visible:
                 picture, new = network.inputs["picture"][i], network.outputs["painted"][i]
-                if light is not None:
-                    self._lights[part].apply(picture, new, light.share[part], float(light.known[part]))
+                share, known = (None, 0.0) if light is None else (light.share[part], float(light.known[part]))
+                self._lights[part].apply(picture, new, share, known)
                 painted = rest.settle(picture, new, to_crop(points[ids], m))
                 if painted is None:
                     continue

@@ -21,7 +21,7 @@ _NO_PAINT = np.zeros((0, 0, 4), np.float32)
 _SEEN_PX = (12, 40)  # of a crop: a smaller opening shows nothing, a larger one all
 _PRIOR_PX = 2.0  # so many pixels of the opening's mean belong to every node
 _RESTS = 0.03  # times the luma around: a node that is to change by as much changes by half of it
-_TEETH_PX = 150  # of the mouth's crop: a photo with a larger opening shows its own teeth
+TEETH_PX = 150  # of the mouth's crop: a photo with a larger opening shows its own teeth
 _ALIKE = 0.15  # times the luma around: so far, on average, two open mouths may differ and be compared
 _LEAST_CONTRAST = 0.02
 
@@ -56,7 +56,7 @@ def look_inside(rgb: U8, points: F32, least_mouth_px: float = 0.0) -> InnerLight
 
 def own_light(rgb: U8, points: F32) -> InnerLight:
     """Measure the photo that is to be moved, as `look_inside`; of its mouth only what is wide enough to show teeth."""
-    return look_inside(rgb, points, _TEETH_PX)
+    return look_inside(rgb, points, TEETH_PX)
 
 
 class Inside:

@@ -30,13 +30,14 @@ class Relight:
 
     def __init__(self, *, mouth: bool) -> None:
         """What is inside a mouth has a colour by its luma, and keeps its brightness over time."""
-        self._mouth = mouth
+        self._mouth, self._pull = mouth, 0.0
         self._now = np.empty((ROWS, COLUMNS), np.float32)
         self._hues = np.ones((1, 3), np.float32)
         self.forget()
 
-    def colour(self, skin: F32) -> None:
-        """Learn the colour (3,) of the skin around, any scale."""
+    def colour(self, skin: F32, *, teeth: bool) -> None:
+        """Learn the colour (3,) of the skin around, any scale, and whether the photo shows teeth, which keep theirs."""
+        self._pull = 0.0 if teeth else _PULL
         hues = skin * _HUES
         self._hues = np.asarray(hues / np.maximum(hues @ _LUMA, 1e-3)[:, None], np.float32)
 
@@ -44,26 +45,34 @@ class Relight:
         """Forget the brightness so far: another driver."""
         self._painted = self._driven = 0.0
 
-    def apply(self, picture: U8, painted: F32, light: F32, known: float) -> None:
+    def apply(self, picture: U8, painted: F32, light: F32 | None, known: float) -> None:
         """Change what was painted, in place.
 
         picture (S, S, C) uint8 is the network's input, masks from channel 3 on, the opening first; painted (S, S, 4)
         float32 its output, premultiplied colour 0..255 and cover; light (4, 8) as `InnerLight.share`, wanted, and how
-        well it is `known`, 0..1.
+        well it is `known`, 0..1. Without it only hues change.
         """
-        if known <= 0.0:
+        known = known if light is not None else 0.0
+        if known <= 0.0 and not self._pull:
             return
         masks = picture[:, :, 3:]
         now = self._now
         pixels, around, level = seen_light(picture, masks, now, painted)
-        weight = known * known_of(pixels)
-        if weight <= 0.0:
+        is_open = known_of(pixels)
+        if is_open <= 0.0:
             return
+        if light is None or known <= 0.0:
+            change = np.zeros_like(now)
+        else:
+            change = self._change(now, around, level, light, known * is_open)
+        add_light(change, picture, masks, painted, self._hues, _STEP * around, is_open * self._pull)
+
+    def _change(self, now: F32, around: float, level: float, light: F32, weight: float) -> F32:
+        """Luma (4, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
         want = light * np.float32(self._balance(level, float(light.mean()), weight))
         before, after = now * np.float32(around), want * np.float32(around)
         after = np.minimum(after, np.maximum(before, np.float32(_WHITE)))
-        add_light(np.float32(weight) * (after - before), picture, masks, painted, self._hues, _STEP * around,
-                  weight * _PULL if self._mouth else 0.0)  # fmt: skip
+        return np.asarray(np.float32(weight) * (after - before), np.float32)
 
     def _balance(self, painted: float, driven: float, weight: float) -> float:
         """How much lighter than the driver's the opening of this source is over time, 1 or more."""

@@ -108,7 +108,7 @@ def test_add_light_is_its_specification(seed: int) -> None:
         after = hue(colours, will, step)
         want = was + more * after if more >= 0 else was * after / hue(colours, luma, step)
         want = want * will / max(want @ LUMA, 1e-3)
-        want = want + pull * part * (will * after - want)
+        want = want + pull * part * painted[y, x, 3] * (will * after - want)
         np.testing.assert_allclose(new[y, x], want, atol=0.02)
 
 

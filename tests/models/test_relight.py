@@ -92,7 +92,7 @@ def test_nothing_is_made_whiter_than_white() -> None:
 
 def test_the_dark_of_a_mouth_is_redder_than_its_skin_and_teeth_are_not() -> None:
     one, hues = Relight(mouth=True), []
-    one.colour(np.array([180, 140, 120], np.float32))
+    one.colour(np.array([180, 140, 120], np.float32), teeth=False)
     for level in (0.15, 1.1):
         picture, painted = network(120)
         picture[:, :, :3] = (180, 140, 120)
@@ -102,3 +102,20 @@ def test_the_dark_of_a_mouth_is_redder_than_its_skin_and_teeth_are_not() -> None
         hues.append(r / g)
     assert hues[0] > 1.8 * 180 / 140
     assert hues[1] < 1.02 * 180 / 140
+
+
+@pytest.mark.parametrize("teeth", [False, True])
+def test_painted_teeth_get_the_hue_of_teeth_and_the_photos_own_keep_theirs(teeth: bool) -> None:
+    one, (picture, painted) = Relight(mouth=True), network(120)
+    picture[:, :, :3] = (180, 140, 120)
+    painted[picture[:, :, 3] > 0] = (150, 180, 150, 1.0)  # green
+    before = painted.copy()
+    one.colour(np.array([180, 140, 120], np.float32), teeth=teeth)
+    one.apply(picture, painted, None, 0.0)
+    r, g, _ = painted[56, 56, :3]
+    luma = np.array([0.299, 0.587, 0.114])
+    assert painted[56, 56, :3] @ luma == pytest.approx(before[56, 56, :3] @ luma, abs=0.5)
+    if teeth:
+        np.testing.assert_array_equal(painted, before)
+    else:
+        assert r / g > 0.95
