@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from kernels.opening import measure_light
-from models.face import F32, U8, FaceParams, InnerLight
+from models.face import F32, F64, U8, FaceParams, InnerLight
 from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth_masks
 from models.morphable import EYES
 
@@ -24,6 +24,7 @@ _RESTS = 0.03  # times the luma around: a node that is to change by as much chan
 TEETH_PX = 150  # of the mouth's crop: a photo with a larger opening shows its own teeth
 _ALIKE = 0.15  # times the luma around: so far, on average, two open mouths may differ and be compared
 _LEAST_CONTRAST = 0.02
+_BOTH = np.ones(2)
 
 
 def seen_light(crop: U8, masks: U8, share: F32, painted: F32 = _NO_PAINT) -> tuple[int, float, float]:
@@ -82,18 +83,18 @@ class Inside:
 
 
 def transfer_light(source: FaceParams, driver: FaceParams, neutral: FaceParams, mouth: float = 1.0,
-                   eyes: float = 1.0) -> InnerLight | None:  # fmt: skip
+                   eyes: F64 = _BOTH) -> InnerLight | None:  # fmt: skip
     """How light the source's openings are when the driver moves from its neutral: None when it is not known.
 
     Eyes change as the driver's do, by less where the source's have less contrast: a blue iris turns no darker than it
     is. A mouth that the photo shows open does too, as far as neutral's looks like it; one it shows closed is as light
-    as the driver's. `mouth` and `eyes` are gains.
+    as the driver's. `mouth` and `eyes` (2,), left and right, say how far theirs counts, 0..1.
     """
     if driver.light is None:
         return None
     share, known = driver.light.share.copy(), driver.light.known.copy()
     own, rest = source.light, neutral.light
-    known *= np.clip(np.array([mouth, eyes, eyes], np.float32), 0.0, 1.0)
+    known *= np.clip(np.array([mouth, *eyes], np.float32), 0.0, 1.0)
     if own is None or rest is None:
         known[1:] = 0.0
         return InnerLight(share, known)

@@ -23,6 +23,7 @@ _WHITE = 215.0  # 0..255, luma beyond which nothing is made lighter
 _KEPT = 0.97  # of the balance, from one frame to the next
 _PRIOR = 12.0  # frames of an open mouth, of balance 1
 _MOST_BALANCE = 1.6
+_MOST_EYES = 0.14  # times the luma around: no iris is washed out where the eyes look another way than the driver's
 
 
 class Relight:
@@ -71,8 +72,11 @@ class Relight:
         """Luma (4, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
         want = light * np.float32(self._balance(level, float(light.mean()), weight))
         before, after = now * np.float32(around), want * np.float32(around)
-        after = np.minimum(after, np.maximum(before, np.float32(_WHITE)))
-        return np.asarray(np.float32(weight) * (after - before), np.float32)
+        change = np.minimum(after, np.maximum(before, np.float32(_WHITE))) - before
+        if not self._mouth:
+            most = np.float32(_MOST_EYES * max(around, 1.0))
+            change = most * np.tanh(change / most)
+        return np.asarray(np.float32(weight) * change, np.float32)
 
     def _balance(self, painted: float, driven: float, weight: float) -> float:
         """How much lighter than the driver's the opening of this source is over time, 1 or more."""

@@ -21,6 +21,7 @@ _FREE_SHIFT = 0.9  # in head widths (IOD) from the source's place
 _MOST_SHIFT = 1.8
 LEARNED_LIMIT = 4.5  # standard deviations
 _GAZE_LIMIT = 0.7  # radians
+_ASKEW = 0.25  # radians by which an eye looks another way than the driver's: its light tells little of ours
 _APART = np.array([0.02, 0.01], np.float32)  # radians, sideways and up, that one eye may turn more than both do
 
 
@@ -74,6 +75,7 @@ def retarget(
     Light inside: `inner_light.transfer_light`.
     `vector` from `gain_vector`; `absolute` takes the driver's expression and rotation as they are.
     """
+    rest = neutral
     if absolute:
         neutral = neutral.with_(rotation=rotation.identity(), expression=np.zeros_like(neutral.expression),
                                 gaze=np.zeros_like(neutral.gaze))  # fmt: skip
@@ -96,13 +98,10 @@ def retarget(
     look = _together(driver.gaze - neutral.gaze, lids.read_units(driver.expression))
     gaze = source_g + np.float32(gains.gaze) * look
     far = np.maximum(np.abs(source_g), np.float32(_GAZE_LIMIT))
-    return FaceParams(
-        q,
-        t,
-        c.astype(np.float32),
-        np.clip(gaze, -far, far).astype(np.float32),
-        transfer_light(source, driver, neutral, gains.mouth, min(gains.eyes, gains.gaze)),
-    )
+    gaze = np.clip(gaze, -far, far).astype(np.float32)
+    askew = np.linalg.norm((gaze - source.gaze) - (driver.gaze - rest.gaze), axis=1)
+    alike = min(gains.eyes, 1.0) * np.exp(-((askew / _ASKEW) ** 2))
+    return FaceParams(q, t, c.astype(np.float32), gaze, transfer_light(source, driver, rest, gains.mouth, alike))
 
 
 def _together(change: F32, closed: F64) -> F32:

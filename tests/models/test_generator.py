@@ -154,7 +154,7 @@ def test_what_the_drivers_openings_show_changes_them_and_nothing_else(real: Gene
     for loop in (INNER_LIPS, *(e.contour for e in module.EYES)):
         x, y = np.rint(p[list(loop), :2].mean(0)).astype(int)
         here = np.s_[y - 1 : y + 2, x - 3 : x + 4]
-        assert bright[here].mean() > dark[here].mean() + 40
+        assert bright[here].mean() > dark[here].mean() + 30
     openings = np.zeros((256, 256), np.uint8)
     for loop in (INNER_LIPS, *(e.contour for e in module.EYES)):
         cv2.fillPoly(openings, [np.rint(p[list(loop), :2]).astype(np.int32)], 1)

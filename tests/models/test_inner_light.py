@@ -130,8 +130,8 @@ def lit(given: InnerLight | None) -> FaceParams:
 Light = InnerLight | None
 
 
-def moved(source: Light, driver: Light, neutral: Light, **gains: float) -> InnerLight:
-    got = transfer_light(lit(source), lit(driver), lit(neutral), **gains)
+def moved(source: Light, driver: Light, neutral: Light, mouth: float = 1.0, eyes: float = 1.0) -> InnerLight:
+    got = transfer_light(lit(source), lit(driver), lit(neutral), mouth, np.full(2, eyes))
     assert got is not None
     return got
 

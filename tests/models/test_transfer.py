@@ -52,6 +52,18 @@ def test_the_drivers_light_goes_along_with_the_gains_of_its_regions() -> None:
     assert moved(source, NEUTRAL, NEUTRAL).light is None
 
 
+def test_an_eye_that_looks_another_way_than_the_drivers_is_not_lit_as_it_is() -> None:
+    light = InnerLight(np.full((3, 4, 8), 0.7, np.float32), np.ones(3, np.float32))
+    lit = NEUTRAL.with_(light=light)
+    squint = lit.with_(gaze=np.array([[0.4, 0.0], [-0.4, 0.0]], np.float32))  # eyes turn as a pair: ours do not
+    crossed, aside = moved(lit, squint, lit).light, moved(lit, lit.with_(gaze=squint.gaze[[0, 0]]), lit).light
+    assert crossed is not None
+    assert aside is not None
+    assert crossed.known[1:].max() < 0.01
+    assert aside.known[1:].min() > 0.99
+    assert crossed.known[0] == aside.known[0]
+
+
 @SOME
 @given(any_params(), any_params(), any_params())
 def test_gains_of_zero_hold_the_source(source: FaceParams, driver: FaceParams, neutral: FaceParams) -> None:
