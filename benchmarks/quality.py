@@ -1,10 +1,12 @@
 """How well a picture plays the clip it was taken from: self-reenactment, the first frame as the source.
 
-`python -m benchmarks.quality --report FILE.json --clips DIR [--only NAME,..] [--frames N] [--published] [--pairs DIR]`
+`python -m benchmarks.quality --report FILE.json --clips DIR [--only NAME,..] [--frames N] [--blind] [--published]
+[--pairs DIR]`
 
 Methods: `hold` shows the first frame for ever, `warp` is the engine without its generator, `engine` is all of it,
-`published` has the paper's network in its place; through the engine's own performer at offline pace with the first
-frame as neutral. Means are over frames, then clips.
+`no_inner_light` (`--blind`) does not measure how light the driver's openings are inside (the driver here is the truth,
+of which that tells something), `published` has the paper's network in its place; through the engine's own performer at
+offline pace with the first frame as neutral. Means are over frames, then clips.
 
 psnr dB, ssim and ms_ssim at 256x256, and there, of twelve frames, flip (extra `quality`) and lpips
 (`benchmarks/perceptual.py`); csim cosine of dlib embeddings to the source (null without the extra `eval`); akd,
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,7 @@ from models.source import analyse
 from realtime.types import Tracked
 
 METHODS = ("hold", "warp", "engine")
+BLIND = "no_inner_light"
 KEYS = ("psnr", "ssim", "ms_ssim", "flip", "lpips", "akd", "akd_lips", "akd_eyes", "aed", "apd", "mouth_l1", "eyes_l1",
         "mouth_sharp", "eyes_sharp", "akd_dlib", "akd_dlib_lips", "akd_dlib_eyes")  # fmt: skip
 COMPARED = 12  # frames of a clip that flip and lpips look at
@@ -56,14 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=150, help="frames of each clip")
     parser.add_argument("--pairs", default="", help="stills with neutral and smiling portraits, see portrait_pairs.py")
     parser.add_argument("--pairs-sheet", type=Path, help="PNG of the pairs, to look at")
+    parser.add_argument("--blind", action="store_true", help="score the engine with --no-inner-light too")
     parser.add_argument("--published", action="store_true", help="score the paper's network too")
     a = parser.parse_args(arguments)
-    methods = (*METHODS, "published") if a.published else METHODS
+    methods = (*METHODS, *([BLIND] if a.blind else []), *(["published"] if a.published else []))
     report = measure(a.clips, a.only, a.frames, methods)
     if a.pairs:
         nets, embed = FaceNetworks(asset_path("face_landmarker.task")), metrics.dlib_embedder()
-        rows = score_pairs(find_pairs(a.pairs), nets, embed, a.pairs_sheet, methods)
-        mean = {m: mean_row([r[m] for r in rows.values()]) for m in methods}
+        painted = tuple(m for m in methods if m != BLIND)
+        rows = score_pairs(find_pairs(a.pairs), nets, embed, a.pairs_sheet, painted)
+        mean = {m: mean_row([r[m] for r in rows.values()]) for m in painted}
         report["pairs"] = {"of": {k: {m: mean_row([r]) for m, r in v.items()} for k, v in rows.items()}, "mean": mean}
     save(Path(a.report), report)
     for method, row in report["mean"].items():
@@ -123,14 +129,20 @@ def score_clip(
         if method == "hold":
             rows[method] = {**truth.score([source.image] * len(frames)), "still": 0.0}
             continue
-        puppet, note = engine_puppet(source, method)
+        puppet, note = engine_puppet(source, "engine" if method == BLIND else method)
         if note is not None:
             notes.append(note)
             rows[method] = rows["warp"]
             continue
         still = [metrics.small(p) for p in Replay(puppet, nets).show(resting)]
-        rows[method] = {**truth.score(Replay(puppet, nets).show(seen)), "still": rounded(metrics.shimmer(still))}
+        shown = [unlit(s) for s in seen] if method == BLIND else seen
+        rows[method] = {**truth.score(Replay(puppet, nets).show(shown)), "still": rounded(metrics.shimmer(still))}
     return rows, notes
+
+
+def unlit(seen: Tracked) -> Tracked:
+    """Return what a tracker sees that does not look into openings."""
+    return seen if seen.params is None else replace(seen, params=seen.params.with_(light=None))
 
 
 def sitting_still(picture: U8) -> list[U8]:

@@ -9,6 +9,9 @@ import pytest
 
 from benchmarks import metrics, quality, readers, replay
 from models.errors import UserError
+from models.face import InnerLight
+from models.motion import neutral_params
+from realtime.types import Tracked
 
 
 def points_at(x: float, y: float, side: float) -> np.ndarray:
@@ -103,7 +106,7 @@ def test_a_generator_that_cannot_be_opened_is_warp_and_says_so(monkeypatch: pyte
     assert made == [None]
 
 
-def test_published_is_scored_only_when_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_other_methods_are_scored_only_when_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[str, ...]] = []
 
     def measure(_folder: str, _only: str, _frames: int, methods: tuple[str, ...]) -> dict[str, object]:
@@ -114,4 +117,16 @@ def test_published_is_scored_only_when_asked_for(monkeypatch: pytest.MonkeyPatch
     words = ["--report", str(tmp_path / "r.json"), "--clips", str(tmp_path)]
     quality.main(words)
     quality.main([*words, "--published"])
-    assert asked == [("hold", "warp", "engine"), ("hold", "warp", "engine", "published")]
+    quality.main([*words, "--blind"])
+    plain = ("hold", "warp", "engine")
+    assert asked == [plain, (*plain, "published"), (*plain, "no_inner_light")]
+
+
+def test_a_blind_tracker_keeps_everything_but_the_light() -> None:
+    light = InnerLight(np.ones((3, 4, 8), np.float32), np.ones(3, np.float32))
+    params = neutral_params().with_(light=light)
+    seen = quality.unlit(Tracked(3, 7, params, 0.5))
+    assert seen.params is not None
+    assert seen.params.light is None
+    assert seen.params.expression is params.expression
+    assert quality.unlit(Tracked(3, 7, None, 0.0)).params is None
