@@ -19,6 +19,7 @@ PARTS, ROWS, COLUMNS = 3, 4, 8  # mouth, the subject's left eye, right eye (mirr
 MOST = 2.0  # times the luma around an opening; brighter counts as this
 _NO_PAINT = np.zeros((0, 0, 4), np.float32)
 _SEEN_PX = (12, 40)  # of a crop: a smaller opening shows nothing, a larger one all
+_LIT = (12.0, 36.0)  # luma around an opening: in less light noise is all that is seen, in more all is known
 _PRIOR_PX = 2.0  # so many pixels of the opening's mean belong to every node
 _RESTS = 0.03  # times the luma around: a node that is to change by as much changes by half of it
 TEETH_PX = 150  # of the mouth's crop: a photo with a larger opening shows its own teeth
@@ -36,6 +37,12 @@ def seen_light(crop: U8, masks: U8, share: F32, painted: F32 = _NO_PAINT) -> tup
     return measure_light(crop, painted, masks, share, _PRIOR_PX, MOST)
 
 
+def _lit(luma: float) -> float:
+    """How well light around of that luma, 0..255, lets an opening be known, 0..1."""
+    least, most = _LIT
+    return min(1.0, max(0.0, (luma - least) / (most - least)))
+
+
 def known_of(pixels: float) -> float:
     """How well an opening of so many px of a crop shows what is in it, 0..1."""
     least, most = _SEEN_PX
@@ -47,11 +54,12 @@ def look_inside(rgb: U8, points: F32, least_mouth_px: float = 0.0) -> InnerLight
     share, known = np.zeros((PARTS, ROWS, COLUMNS), np.float32), np.zeros(PARTS, np.float32)
     if np.isfinite(points).all():
         matrix = crop_matrix(points, MOUTH)
-        pixels = seen_light(cut(rgb, matrix, MOUTH.pixels), mouth_masks(points, matrix), share[0])[0]
-        known[0] = known_of(pixels) if pixels >= least_mouth_px else 0.0
+        pixels, around, _ = seen_light(cut(rgb, matrix, MOUTH.pixels), mouth_masks(points, matrix), share[0])
+        known[0] = known_of(pixels) * _lit(around) if pixels >= least_mouth_px else 0.0
         for i, eye in enumerate(EYES, 1):
             matrix = crop_matrix(points, EYE, eye)
-            known[i] = known_of(seen_light(cut(rgb, matrix, EYE.pixels), eye_masks(points, matrix, eye), share[i])[0])
+            pixels, around, _ = seen_light(cut(rgb, matrix, EYE.pixels), eye_masks(points, matrix, eye), share[i])
+            known[i] = known_of(pixels) * _lit(around)
     return InnerLight(share, known)
 
 

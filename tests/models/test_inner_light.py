@@ -72,6 +72,14 @@ def test_brighter_than_bright_is_bright_and_black_is_no_error() -> None:
     assert (look_inside(np.zeros((256, 256, 3), np.uint8), p).share == 0).all()
 
 
+def test_what_a_dark_room_shows_is_not_known() -> None:
+    p = opened()
+    known = [look_inside(face(p, gain=g), p).known[0] for g in (0.05, 0.16, 1.0)]
+    assert known[0] == 0.0
+    assert 0.0 < known[1] < 1.0
+    assert known[2] == 1.0
+
+
 def test_a_point_shows_nothing_and_a_mouth_outside_the_picture_does_no_harm() -> None:
     p = face_points()
     p[list(INNER_LIPS), :2] = p[13, :2]
