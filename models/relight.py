@@ -24,6 +24,21 @@ _KEPT = 0.97  # of the balance, from one frame to the next
 _PRIOR = 12.0  # frames of an open mouth, of balance 1
 _MOST_BALANCE = 1.6
 _MOST_EYES = 0.14  # times the luma around: no iris is washed out where the eyes look another way than the driver's
+_DAMPING = 0.02
+
+
+def _undo(nodes: int) -> F32:
+    """Matrix (N, N) from what nodes measure, means of their neighbourhoods, to what drawn between them measures so.
+
+    Least squares, damped: noise is not to be multiplied.
+    """
+    at = (np.arange(40 * nodes) + 0.5) / 40 - 0.5
+    hats = np.clip(1.0 - np.abs(np.clip(at, 0, nodes - 1)[None] - np.arange(nodes)[:, None]), 0.0, 1.0)
+    blur = hats @ hats.T / hats.sum(1, keepdims=True)
+    return np.asarray(np.linalg.solve(blur.T @ blur + _DAMPING * np.eye(nodes), (1 + _DAMPING) * blur.T), np.float32)
+
+
+_ROWS, _COLUMNS = _undo(ROWS), _undo(COLUMNS).T
 
 
 class Relight:
@@ -50,7 +65,7 @@ class Relight:
         """Change what was painted, in place.
 
         picture (S, S, C) uint8 is the network's input, masks from channel 3 on, the opening first; painted (S, S, 4)
-        float32 its output, premultiplied colour 0..255 and cover; light (4, 8) as `InnerLight.share`, wanted, and how
+        float32 its output, premultiplied colour 0..255 and cover; light (6, 8) as `InnerLight.share`, wanted, and how
         well it is `known`, 0..1. Without it only hues change.
         """
         known = known if light is not None else 0.0
@@ -69,9 +84,10 @@ class Relight:
         add_light(change, picture, masks, painted, self._hues, _STEP * around, is_open * self._pull)
 
     def _change(self, now: F32, around: float, level: float, light: F32, weight: float) -> F32:
-        """Luma (4, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
+        """Luma (6, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
         want = light * np.float32(self._balance(level, float(light.mean()), weight))
         before, after = now * np.float32(around), want * np.float32(around)
+        after = before + _ROWS @ (after - before) @ _COLUMNS
         change = np.minimum(after, np.maximum(before, np.float32(_WHITE))) - before
         if not self._mouth:
             most = np.float32(_MOST_EYES * max(around, 1.0))

@@ -127,3 +127,18 @@ def test_painted_teeth_get_the_hue_of_teeth_and_the_photos_own_keep_theirs(teeth
         np.testing.assert_array_equal(painted, before)
     else:
         assert r / g > 0.95
+
+
+def test_bands_are_as_sharp_as_they_were_seen() -> None:
+    """Teeth above, dark below: what nodes measure is blurred by their width, and is not blurred again."""
+    driver, _ = network(40)
+    driver[:54][driver[:54, :, 3] > 0, :3] = 170
+    want = np.empty((ROWS, COLUMNS), np.float32)
+    seen_light(driver, driver[:, :, 3:], want)
+    picture, painted = network(100)
+    one = Relight(mouth=True)
+    one.apply(picture, painted, want, 1.0)
+    got = shares(picture, painted)
+    middle = np.s_[:, 2:-2]
+    assert np.abs(got[middle] - want[middle]).max() < 0.08
+    assert want[0, 4] - want[-1, 4] > 0.7
