@@ -36,7 +36,7 @@ N_UNITS = len(UNITS)
 class InnerLight:
     """How light the mouth and the eyes of a face are inside (`models/inner_light.py`)."""
 
-    share: F32  # (3, 6, 8) luma over the luma around: mouth, the subject's left eye, right eye (mirrored)
+    share: F32  # (3, 8, 8) luma over the luma around: mouth, the subject's left eye, right eye (mirrored)
     known: F32  # (3,) 0..1: 0 of closed ones
 
 

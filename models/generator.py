@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from kernels import paste
-from kernels.opening import HALF
 from kernels.sharpen import sharpen
 from models.face import F32, U8, InnerLight
 from models.generator_crop import (
@@ -29,6 +28,7 @@ from models.generator_crop import (
     eye_masks,
     face_axes,
     mouth_masks,
+    opening_px,
     skin_around,
     to_crop,
     to_picture,
@@ -97,7 +97,7 @@ class Generator:
         for rest in self._rests:
             rest.rest_on(None, None)
         m = crop_matrix(source_points, MOUTH)
-        teeth = int((mouth_masks(source_points, m)[:, :, 0] >= HALF).sum()) >= TEETH_PX
+        teeth = opening_px(mouth_masks(source_points, m)) >= TEETH_PX
         self._lights[0].colour(skin_around(cut(source_rgb, m, MOUTH.pixels), source_points, m), teeth=teeth)
         self.forget()
 

@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 
 from kernels import paste
+from kernels.opening import HALF
 from models.face import F32, U8
 from models.morphable import EYES, INNER_LIPS, OUTER_CORNERS, OUTER_LIPS, Eye
 
 _SUBNASALE = 2
 _FOREHEAD = 10
 _SUBPIXEL = 4  # bits of the polygon coordinates
+_RIM = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))  # 2 px each way: the wet line of the lips
 _MINIFIED = 2.0  # picture px a crop px, from where bilinear sampling leaves pixels out
 
 
@@ -113,6 +115,20 @@ def mouth_masks(points: F32, matrix: F32, out: U8 | None = None) -> U8:
     for i, loop in enumerate((INNER_LIPS, OUTER_LIPS)):
         masks[:, :, i] = _fill(to_crop(points[list(loop)], matrix), MOUTH.pixels)
     return masks
+
+
+def with_rim(masks: U8) -> U8:
+    """Copy of `mouth_masks` (112, 112, 2) whose opening reaches _RIM px into the lips."""
+    out = np.empty(masks.shape, np.uint8)
+    opening = cv2.dilate(np.ascontiguousarray(masks[:, :, 0]), _RIM)
+    out[:, :, 0] = opening
+    np.maximum(masks[:, :, 1], opening, out=out[:, :, 1])
+    return out
+
+
+def opening_px(masks: U8) -> int:
+    """Pixels of the opening in masks (S, S, 1 or more)."""
+    return int(np.count_nonzero(masks[:, :, 0] >= HALF))
 
 
 def skin_around(crop: U8, points: F32, matrix: F32) -> F32:

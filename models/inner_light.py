@@ -1,7 +1,7 @@
-"""How light a face's open mouth and eyes are inside: 144 numbers, of which paint learns whether teeth show.
+"""How light a face's open mouth and eyes are inside: 192 numbers, of which paint learns whether teeth show.
 
 The shape of the lips does not say whether teeth show, or the tongue, or nothing; that of the lids does not say what
-light falls under them. Luma over a grid of 6 by 8 in each opening's own coordinates does, as a share of the luma around
+light falls under them. Luma over a grid of 8 by 8 in each opening's own coordinates does, as a share of the luma around
 the opening, so that light and skin matter less. It is all that leaves the driver's picture beside the landmarks
 (docs/decisions/0412).
 """
@@ -12,10 +12,10 @@ import numpy as np
 
 from kernels.opening import measure_light
 from models.face import F32, F64, U8, FaceParams, InnerLight
-from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth_masks
+from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth_masks, opening_px, with_rim
 from models.morphable import EYES
 
-PARTS, ROWS, COLUMNS = 3, 6, 8  # mouth, the subject's left eye, right eye (mirrored)
+PARTS, ROWS, COLUMNS = 3, 8, 8  # mouth, the subject's left eye, right eye (mirrored)
 MOST = 2.0  # times the luma around an opening; brighter counts as this
 _NO_PAINT = np.zeros((0, 0, 4), np.float32)
 _SEEN_PX = (12, 40)  # of a crop: a smaller opening shows nothing, a larger one all
@@ -31,7 +31,7 @@ _BOTH = np.ones(2)
 def seen_light(crop: U8, masks: U8, share: F32, painted: F32 = _NO_PAINT) -> tuple[int, float, float]:
     """Measure the opening of a crop (S, S, 3 or more) uint8 under masks (S, S, 1 or more) uint8, the first the opening.
 
-    painted as in `kernels.opening.measure_light`; share (6, 8) float32 is overwritten, 0..MOST times the luma around
+    painted as in `kernels.opening.measure_light`; share (8, 8) float32 is overwritten, 0..MOST times the luma around
     the opening. Returns the opening's size, px of the crop; the luma around, 0..255; and the mean share.
     """
     return measure_light(crop, painted, masks, share, _PRIOR_PX, MOST)
@@ -54,8 +54,11 @@ def look_inside(rgb: U8, points: F32, least_mouth_px: float = 0.0) -> InnerLight
     share, known = np.zeros((PARTS, ROWS, COLUMNS), np.float32), np.zeros(PARTS, np.float32)
     if np.isfinite(points).all():
         matrix = crop_matrix(points, MOUTH)
-        pixels, around, _ = seen_light(cut(rgb, matrix, MOUTH.pixels), mouth_masks(points, matrix), share[0])
-        known[0] = known_of(pixels) * _lit(around) if pixels >= least_mouth_px else 0.0
+        masks = mouth_masks(points, matrix)
+        pixels = opening_px(masks)
+        if pixels >= max(least_mouth_px, _SEEN_PX[0]):
+            around = seen_light(cut(rgb, matrix, MOUTH.pixels), with_rim(masks), share[0])[1]
+            known[0] = known_of(pixels) * _lit(around)
         for i, eye in enumerate(EYES, 1):
             matrix = crop_matrix(points, EYE, eye)
             pixels, around, _ = seen_light(cut(rgb, matrix, EYE.pixels), eye_masks(points, matrix, eye), share[i])

@@ -10,6 +10,7 @@ import numpy as np
 
 from kernels.opening import add_light
 from models.face import F32, U8
+from models.generator_crop import opening_px, with_rim
 from models.inner_light import COLUMNS, ROWS, known_of, seen_light
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -19,7 +20,9 @@ _STEP = 0.2
 _HUES = np.array([[1.94, 0.42, 0.43], [1.42, 0.76, 0.78], [1.21, 0.87, 0.92], [1.12, 0.92, 1.00], [1.02, 0.97, 1.05],
                   [0.96, 1.01, 1.07], [0.92, 1.03, 1.10]], np.float32)  # fmt: skip
 _PULL = 0.5  # of the way from the painted hue to this one
-_WHITE = 215.0  # 0..255, luma beyond which nothing is made lighter
+# Nothing is made lighter than 1.3 times the luma around, but that luma counts as no less than the first and no more
+# than the second of these allow: teeth stand out of dark skin, wet lips shall not glare.
+_WHITE, _WHITES = 1.3, (150.0, 215.0)
 _KEPT = 0.97  # of the balance, from one frame to the next
 _PRIOR = 12.0  # frames of an open mouth, of balance 1
 _MOST_BALANCE = 1.6
@@ -65,18 +68,20 @@ class Relight:
         """Change what was painted, in place.
 
         picture (S, S, C) uint8 is the network's input, masks from channel 3 on, the opening first; painted (S, S, 4)
-        float32 its output, premultiplied colour 0..255 and cover; light (6, 8) as `InnerLight.share`, wanted, and how
+        float32 its output, premultiplied colour 0..255 and cover; light (8, 8) as `InnerLight.share`, wanted, and how
         well it is `known`, 0..1. Without it only hues change.
         """
         known = known if light is not None else 0.0
         if known <= 0.0 and not self._pull:
             return
         masks = picture[:, :, 3:]
-        now = self._now
-        pixels, around, level = seen_light(picture, masks, now, painted)
-        is_open = known_of(pixels)
+        is_open = known_of(opening_px(masks))
         if is_open <= 0.0:
             return
+        if self._mouth:
+            masks = with_rim(masks)
+        now = self._now
+        _, around, level = seen_light(picture, masks, now, painted)
         if light is None or known <= 0.0:
             change = np.zeros_like(now)
         else:
@@ -84,11 +89,14 @@ class Relight:
         add_light(change, picture, masks, painted, self._hues, _STEP * around, is_open * self._pull)
 
     def _change(self, now: F32, around: float, level: float, light: F32, weight: float) -> F32:
-        """Luma (6, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
+        """Luma (8, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
         want = light * np.float32(self._balance(level, float(light.mean()), weight))
         before, after = now * np.float32(around), want * np.float32(around)
         after = before + _ROWS @ (after - before) @ _COLUMNS
-        change = np.minimum(after, np.maximum(before, np.float32(_WHITE))) - before
+        change = (
+            np.minimum(after, np.maximum(before, np.float32(min(max(_WHITE * around, _WHITES[0]), _WHITES[1]))))
+            - before
+        )
         if not self._mouth:
             most = np.float32(_MOST_EYES * max(around, 1.0))
             change = most * np.tanh(change / most)

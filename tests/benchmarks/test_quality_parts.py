@@ -123,7 +123,7 @@ def test_other_methods_are_scored_only_when_asked_for(monkeypatch: pytest.Monkey
 
 
 def test_a_blind_tracker_keeps_everything_but_the_light() -> None:
-    light = InnerLight(np.ones((3, 6, 8), np.float32), np.ones(3, np.float32))
+    light = InnerLight(np.ones((3, 8, 8), np.float32), np.ones(3, np.float32))
     params = neutral_params().with_(light=light)
     seen = quality.unlit(Tracked(3, 7, params, 0.5))
     assert seen.params is not None

@@ -38,7 +38,7 @@ def test_nothing_is_predicted_from_nothing() -> None:
 
 @pytest.mark.parametrize("make", [Predictor, Calmer])
 def test_how_light_openings_are_inside_is_passed_on_as_seen_last(make: type) -> None:
-    predictor, light = make(), InnerLight(np.ones((3, 6, 8), np.float32), np.ones(3, np.float32))
+    predictor, light = make(), InnerLight(np.ones((3, 8, 8), np.float32), np.ones(3, np.float32))
     predictor.observe(NEUTRAL.with_(light=light), 0)
     assert predictor.predict(FRAME).light is light
     predictor.observe(NEUTRAL, FRAME)

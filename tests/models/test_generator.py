@@ -148,7 +148,7 @@ def shown_with(real: Generator, light: InnerLight | None) -> np.ndarray:
 def test_what_the_drivers_openings_show_changes_them_and_nothing_else(real: Generator) -> None:
     known = np.ones(3, np.float32)
     none = shown_with(real, None)
-    dark, bright = (shown_with(real, InnerLight(np.full((3, 6, 8), x, np.float32), known)) for x in (0.15, 1.2))
+    dark, bright = (shown_with(real, InnerLight(np.full((3, 8, 8), x, np.float32), known)) for x in (0.15, 1.2))
     p = face_points()
     p[[14, 87, 317, 178, 402], 1] += 14
     for loop in (INNER_LIPS, *(e.contour for e in module.EYES)):
@@ -161,7 +161,7 @@ def test_what_the_drivers_openings_show_changes_them_and_nothing_else(real: Gene
     away = cv2.dilate(openings, np.ones((11, 11))) == 0
     np.testing.assert_array_equal(dark[away], bright[away])
     np.testing.assert_array_equal(dark[away], none[away])
-    np.testing.assert_array_equal(none, shown_with(real, InnerLight(np.ones((3, 6, 8), np.float32), 0 * known)))
+    np.testing.assert_array_equal(none, shown_with(real, InnerLight(np.ones((3, 8, 8), np.float32), 0 * known)))
 
 
 def test_the_photo_at_rest_is_not_painted_and_another_photo_is_no_longer_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,8 +39,8 @@ def test_a_driver_at_rest_leaves_the_source_as_the_photo_shows_it(source: FacePa
 
 
 def test_the_drivers_light_goes_along_with_the_gains_of_its_regions() -> None:
-    own = InnerLight(np.full((3, 6, 8), 0.7, np.float32), np.array([0, 1, 1], np.float32))
-    driver = InnerLight(np.full((3, 6, 8), 0.4, np.float32), np.ones(3, np.float32))
+    own = InnerLight(np.full((3, 8, 8), 0.7, np.float32), np.array([0, 1, 1], np.float32))
+    driver = InnerLight(np.full((3, 8, 8), 0.4, np.float32), np.ones(3, np.float32))
     source = NEUTRAL.with_(light=own)
     got = moved(source, NEUTRAL.with_(light=driver), NEUTRAL.with_(light=driver)).light
     assert got is not None
@@ -53,7 +53,7 @@ def test_the_drivers_light_goes_along_with_the_gains_of_its_regions() -> None:
 
 
 def test_an_eye_that_looks_another_way_than_the_drivers_is_not_lit_as_it_is() -> None:
-    light = InnerLight(np.full((3, 6, 8), 0.7, np.float32), np.ones(3, np.float32))
+    light = InnerLight(np.full((3, 8, 8), 0.7, np.float32), np.ones(3, np.float32))
     lit = NEUTRAL.with_(light=light)
     squint = lit.with_(gaze=np.array([[0.4, 0.0], [-0.4, 0.0]], np.float32))  # eyes turn as a pair: ours do not
     crossed, aside = moved(lit, squint, lit).light, moved(lit, lit.with_(gaze=squint.gaze[[0, 0]]), lit).light
