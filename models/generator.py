@@ -45,7 +45,7 @@ DATA = Path(__file__).parent / "data"
 _RESTS_PX = (0.3, 0.12, 0.12)  # of the crops, a hundredth of the inter-ocular distance: lips and lids so near rest
 _OUTLINES = tuple(list(points) for points in ((*INNER_LIPS, *OUTER_LIPS), *(e.contour for e in EYES)))
 MIN_IOD_PX = 12.0  # a smaller face has no mouth interior to speak of
-SHARPEN_MOUTH, SHARPEN_EYES = 0.7, 0.48  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
+SHARPEN_MOUTH, SHARPEN_EYES = 0.45, 0.48  # of the detail under the paint, added once more (docs/decisions/0409, 0410)
 
 
 class Generator:
