@@ -134,7 +134,10 @@ def score_clip(
             notes.append(note)
             rows[method] = rows["warp"]
             continue
-        still = [metrics.small(p) for p in Replay(puppet, nets).show(resting)]
+        still = [
+            metrics.small(p)
+            for p in Replay(puppet, nets).show([unlit(s) for s in resting] if method == BLIND else resting)
+        ]
         shown = [unlit(s) for s in seen] if method == BLIND else seen
         rows[method] = {**truth.score(Replay(puppet, nets).show(shown)), "still": rounded(metrics.shimmer(still))}
     return rows, notes

@@ -13,7 +13,7 @@ import numpy as np
 from kernels.opening import measure_light
 from models.face import F32, F64, U8, FaceParams, InnerLight
 from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth_masks, opening_px, with_rim
-from models.morphable import EYES
+from models.morphable import EYES, INNER_LIPS
 
 PARTS, ROWS, COLUMNS = 3, 8, 8  # mouth, the subject's left eye, right eye (mirrored)
 MOST = 2.0  # times the luma around an opening; brighter counts as this
@@ -63,6 +63,10 @@ def look_inside(rgb: U8, points: F32, least_mouth_px: float = 0.0) -> InnerLight
             matrix = crop_matrix(points, EYE, eye)
             pixels, around, _ = seen_light(cut(rgb, matrix, EYE.pixels), eye_masks(points, matrix, eye), share[i])
             known[i] = known_of(pixels) * _lit(around)
+        for i, loop in enumerate((INNER_LIPS, *(e.contour for e in EYES))):  # beyond the border its edge is repeated
+            p = points[list(loop), :2]
+            if (p < 0).any() or (p > (rgb.shape[1] - 1, rgb.shape[0] - 1)).any():
+                known[i] = 0.0
     return InnerLight(share, known)
 
 

@@ -57,6 +57,9 @@ class Relight:
     def colour(self, skin: F32, *, teeth: bool) -> None:
         """Learn the colour (3,) of the skin around, any scale, and whether the photo shows teeth, which keep theirs."""
         self._pull = 0.0 if teeth else _PULL
+        skin = np.maximum(
+            skin, max(0.02 * float(skin.max()), 1.0)
+        )  # a drawing's may lack a colour; hues are divided by
         hues = skin * _HUES
         self._hues = np.asarray(hues / np.maximum(hues @ _LUMA, 1e-3)[:, None], np.float32)
 

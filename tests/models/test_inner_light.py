@@ -72,6 +72,12 @@ def test_brighter_than_bright_is_bright_and_black_is_no_error() -> None:
     assert (look_inside(np.zeros((256, 256, 3), np.uint8), p).share == 0).all()
 
 
+def test_a_mouth_below_the_picture_is_not_known() -> None:
+    p = opened()
+    assert look_inside(face(p), p).known[0] == 1.0
+    assert look_inside(face(p)[: int(p[14, 1]) - 4].copy(), p).known[0] == 0.0
+
+
 def test_what_a_dark_room_shows_is_not_known() -> None:
     p = opened()
     known = [look_inside(face(p, gain=g), p).known[0] for g in (0.05, 0.16, 1.0)]

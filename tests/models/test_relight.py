@@ -144,3 +144,11 @@ def test_bands_are_as_sharp_as_they_were_seen() -> None:
     middle = np.s_[:, 2:-2]
     assert np.abs(got[middle] - want[middle]).max() < 0.08
     assert want[2, 4] - want[-3, 4] > 0.7
+
+
+@pytest.mark.parametrize("skin", [(255, 217, 0), (0, 0, 0)])
+def test_skin_without_a_colour_leaves_numbers(skin: tuple[int, int, int]) -> None:
+    one, (picture, painted) = Relight(mouth=True), network(90, paint=120)
+    one.colour(np.array(skin, np.float32), teeth=False)
+    one.apply(picture, painted, np.full((ROWS, COLUMNS), 0.1, np.float32), 1.0)
+    assert np.isfinite(painted).all()
