@@ -38,6 +38,8 @@ class Replay:
     def __init__(self, puppet: Puppet | None, networks: FaceNetworks | None = None) -> None:
         tracker = FaceTracker(networks=networks, every=EVERY)
         strings: Any = Strings(puppet) if puppet is not None else None
+        if puppet is not None:
+            puppet.forget()  # another replay may have shown it
         calibration, idle = Calibration(CONFIG.neutral), Imagine(CONFIG.seed)
         stages = Stages(tracker, calibration, Calmer(), idle, strings, neutral_params(), blend)
         self._tracker = tracker
@@ -74,6 +76,10 @@ class Strings:
     def render(self, params: FaceParams) -> U8:
         """Return the picture at `params`."""
         return self._puppet.render(params)
+
+    def forget(self) -> None:
+        """Let the next picture owe nothing to those before."""
+        self._puppet.forget()
 
     def begin(self, params: FaceParams) -> Finish:
         """Draw the picture at `params` by geometry, and return what finishes it."""

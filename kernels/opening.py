@@ -19,15 +19,16 @@ F32 = npt.NDArray[np.float32]
 HALF = 128  # of 255: from here on a pixel of the mask belongs to the opening
 
 
-def measure_light(crop: U8, painted: F32, masks: U8, share: F32, prior: float, most: float) -> tuple[int, float, float]:
+def measure_light(crop: U8, painted: F32, masks: U8, share: F32, prior: float, most: float, *,
+                  lips: bool = False) -> tuple[int, float, float]:  # fmt: skip
     """Measure luma (Rec. 601) on the nodes of a grid, as a share of the luma around the opening.
 
     crop (S, S, 3 or more) uint8 RGB; painted (S, S, 4) float32 is laid over it first, premultiplied colour 0..255 and
     cover 0..1, or has no rows: (0, 0, 4). masks (S, S, 1 or more) uint8, the first the opening, which lies within the
     last; share (R, C) float32 is overwritten, R and C at least 2. Every pixel is shared among four nodes, bilinearly;
     `prior` pixels of the opening's mean belong to every node; shares are at most `most`. Returns the pixels of the
-    opening, the luma around it, 0..255 (of the last mask's box, wider by an eighth of S, less the opening), and the
-    mean share.
+    opening, the luma around it, 0..255 (of the last mask's box, wider by an eighth of S, or with `lips` of the last
+    mask itself; less the opening), and the mean share.
     Raises TypeError or ValueError, naming the array.
     """
     check("crop", crop, (np.uint8,), (None, None, None))
@@ -36,7 +37,7 @@ def measure_light(crop: U8, painted: F32, masks: U8, share: F32, prior: float, m
     _check_masks(masks, crop.shape[:2])
     check_writable("share", share)
     _check_grid(share)
-    pixels, around, mean = _measure(crop, painted, masks, share, prior, most)
+    pixels, around, mean = _measure(crop, painted, masks, share, prior, most, lips)
     return int(pixels), float(around), float(mean)
 
 
@@ -107,7 +108,9 @@ def _borders(masks: Any, box: Any, top: Any, bottom: Any) -> tuple[int, int]:
 
 
 @exact
-def _measure(crop: Any, painted: Any, masks: Any, share: Any, prior: float, most: float) -> tuple[int, float, float]:
+def _measure(
+    crop: Any, painted: Any, masks: Any, share: Any, prior: float, most: float, lips: bool
+) -> tuple[int, float, float]:
     rows, columns = share.shape
     size = masks.shape[1]
     top, bottom = np.empty(size, np.int32), np.empty(size, np.int32)
@@ -115,7 +118,7 @@ def _measure(crop: Any, painted: Any, masks: Any, share: Any, prior: float, most
     share[:] = np.float32(0.0)
     x0, x1, y0, y1 = _box(masks)
     left, right = _borders(masks, (x0, x1, y0, y1), top, bottom)
-    margin = size // 8
+    margin, last = 0 if lips else size // 8, masks.shape[2] - 1
     around, inside, outside, pixels = 0.0, 0.0, 0, 0
     for y in range(max(0, y0 - margin), min(masks.shape[0], y1 + margin + 1)):
         for x in range(max(0, x0 - margin), min(size, x1 + margin + 1)):
@@ -125,8 +128,9 @@ def _measure(crop: Any, painted: Any, masks: Any, share: Any, prior: float, most
                     0.299 * painted[y, x, 0] + 0.587 * painted[y, x, 1] + 0.114 * painted[y, x, 2]
                 )
             if masks[y, x, 0] < HALF:
-                around += luma
-                outside += 1
+                if not lips or masks[y, x, last] >= HALF:
+                    around += luma
+                    outside += 1
             else:
                 u = (x - left + 0.5) / (right - left + 1) * columns - 0.5
                 v = (y - top[x] + 0.5) / (bottom[x] - top[x] + 1) * rows - 0.5

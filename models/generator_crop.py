@@ -118,11 +118,11 @@ def mouth_masks(points: F32, matrix: F32, out: U8 | None = None) -> U8:
 
 
 def with_rim(masks: U8) -> U8:
-    """Copy of `mouth_masks` (112, 112, 2) whose opening reaches _RIM px into the lips."""
+    """Copy of `mouth_masks` (112, 112, 2) whose opening reaches 2 px into the lips, not past them."""
     out = np.empty(masks.shape, np.uint8)
-    opening = cv2.dilate(np.ascontiguousarray(masks[:, :, 0]), _RIM)
-    out[:, :, 0] = opening
-    np.maximum(masks[:, :, 1], opening, out=out[:, :, 1])
+    whole = np.maximum(masks[:, :, 0], masks[:, :, 1])
+    out[:, :, 1] = whole
+    np.minimum(cv2.dilate(np.ascontiguousarray(masks[:, :, 0]), _RIM), whole, out=out[:, :, 0])
     return out
 
 

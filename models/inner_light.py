@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels.opening import measure_light
 from models.face import F32, F64, U8, FaceParams, InnerLight
-from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, mouth_masks, opening_px, with_rim
+from models.generator_crop import EYE, MOUTH, crop_matrix, cut, eye_masks, face_axes, mouth_masks, opening_px, with_rim
 from models.morphable import EYES, INNER_LIPS
 
 PARTS, ROWS, COLUMNS = 3, 8, 8  # mouth, the subject's left eye, right eye (mirrored)
@@ -20,6 +20,7 @@ MOST = 2.0  # times the luma around an opening; brighter counts as this
 _NO_PAINT = np.zeros((0, 0, 4), np.float32)
 _SEEN_PX = (12, 40)  # of a crop: a smaller opening shows nothing, a larger one all
 _LIT = (12.0, 36.0)  # luma around an opening: in less light noise is all that is seen, in more all is known
+_SEEN_IOD_PX = (15.0, 30.0)  # between the outer eye corners: a smaller face is a blur of lips and teeth
 _PRIOR_PX = 1.0  # so many pixels of the opening's mean belong to every node
 _RESTS = 0.03  # times the luma around: a node that is to change by as much changes by half of it
 TEETH_PX = 150  # of the mouth's crop: a photo with a larger opening shows its own teeth
@@ -34,7 +35,7 @@ def seen_light(crop: U8, masks: U8, share: F32, painted: F32 = _NO_PAINT) -> tup
     painted as in `kernels.opening.measure_light`; share (8, 8) float32 is overwritten, 0..MOST times the luma around
     the opening. Returns the opening's size, px of the crop; the luma around, 0..255; and the mean share.
     """
-    return measure_light(crop, painted, masks, share, _PRIOR_PX, MOST)
+    return measure_light(crop, painted, masks, share, _PRIOR_PX, MOST, lips=masks.shape[2] > 1)
 
 
 def _lit(luma: float) -> float:
@@ -63,6 +64,8 @@ def look_inside(rgb: U8, points: F32, least_mouth_px: float = 0.0) -> InnerLight
             matrix = crop_matrix(points, EYE, eye)
             pixels, around, _ = seen_light(cut(rgb, matrix, EYE.pixels), eye_masks(points, matrix, eye), share[i])
             known[i] = known_of(pixels) * _lit(around)
+        least, most = _SEEN_IOD_PX
+        known *= np.float32(min(1.0, max(0.0, (face_axes(points)[1] - least) / (most - least))))
         for i, loop in enumerate((INNER_LIPS, *(e.contour for e in EYES))):  # beyond the border its edge is repeated
             p = points[list(loop), :2]
             if (p < 0).any() or (p > (rgb.shape[1] - 1, rgb.shape[0] - 1)).any():

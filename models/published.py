@@ -72,6 +72,9 @@ class Published:
                 array[...] = self._source.outputs[name]
         self._photo = source_rgb
 
+    def forget(self) -> None:
+        """Nothing was kept."""
+
     def paint(self, frame: U8, target: F32, light: InnerLight | None = None) -> None:
         """Fill a frame, whatever is in it, with the photo and the network's face in its square.
 

@@ -73,6 +73,7 @@ class Puppet:
         self._posed: tuple[F32, F32] | None = None  # vertices (V, 3) of the picture warped last, their texture (V, 2)
         self._veil: F32 | None = None  # the atlas without colour, made when opacity is first asked for
         self._own = source.params.with_(light=own_light(source.image, source.points))
+        self._fresh = False  # whether the generator is to forget what it painted before
         self._rested = False  # whether the generator knows what the photo looks like at rest
 
     @property
@@ -161,6 +162,10 @@ class Puppet:
             self.generator.forget()
         return frame, v
 
+    def forget(self) -> None:
+        """Let the next picture stand for itself: another driver."""
+        self._fresh = True
+
     def begin(self, params: FaceParams) -> Callable[[], U8]:
         """Map the source to a pose, and return what finishes that picture, (H, W, 3), a new array.
 
@@ -176,8 +181,12 @@ class Puppet:
                 self._rested = True
             frame, v = self.warp(params)
 
+        fresh, self._fresh = self._fresh, False
+
         def finish() -> U8:
             if generator is not None:
+                if fresh:
+                    generator.forget()
                 generator.paint(frame, v[:N_MESH], params.light)
             return frame
 

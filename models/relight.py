@@ -27,6 +27,7 @@ _KEPT = 0.97  # of the balance, from one frame to the next
 _PRIOR = 12.0  # frames of an open mouth, of balance 1
 _MOST_BALANCE = 1.6
 _MOST_EYES = 0.14  # times the luma around: no iris is washed out where the eyes look another way than the driver's
+_CORNERS = [0, -1]  # columns
 _DAMPING = 0.02
 
 
@@ -49,7 +50,7 @@ class Relight:
 
     def __init__(self, *, mouth: bool) -> None:
         """What is inside a mouth has a colour by its luma, and keeps its brightness over time."""
-        self._mouth, self._pull = mouth, 0.0
+        self._mouth, self._pull, self._skin = mouth, 0.0, 255.0
         self._now = np.empty((ROWS, COLUMNS), np.float32)
         self._hues = np.ones((1, 3), np.float32)
         self.forget()
@@ -57,9 +58,9 @@ class Relight:
     def colour(self, skin: F32, *, teeth: bool) -> None:
         """Learn the colour (3,) of the skin around, any scale, and whether the photo shows teeth, which keep theirs."""
         self._pull = 0.0 if teeth else _PULL
-        skin = np.maximum(
-            skin, max(0.02 * float(skin.max()), 1.0)
-        )  # a drawing's may lack a colour; hues are divided by
+        # A drawing's skin may lack a colour, and hues are divided by each other.
+        skin = np.maximum(skin, max(0.02 * float(skin.max()), 1.0))
+        self._skin = float(skin @ _LUMA)
         hues = skin * _HUES
         self._hues = np.asarray(hues / np.maximum(hues @ _LUMA, 1e-3)[:, None], np.float32)
 
@@ -89,18 +90,20 @@ class Relight:
             change = np.zeros_like(now)
         else:
             change = self._change(now, around, level, light, known * is_open)
-        add_light(change, picture, masks, painted, self._hues, _STEP * around, is_open * self._pull)
+        add_light(change, picture, masks, painted, self._hues, _STEP * self._skin, is_open * self._pull)
 
     def _change(self, now: F32, around: float, level: float, light: F32, weight: float) -> F32:
         """Luma (8, 8) that is missing from what is shown `now`, shares of the luma `around` with the mean `level`."""
         want = light * np.float32(self._balance(level, float(light.mean()), weight))
         before, after = now * np.float32(around), want * np.float32(around)
         after = before + _ROWS @ (after - before) @ _COLUMNS
-        change = (
-            np.minimum(after, np.maximum(before, np.float32(min(max(_WHITE * around, _WHITES[0]), _WHITES[1]))))
-            - before
-        )
-        if not self._mouth:
+        if self._mouth:
+            white = np.float32(min(max(_WHITE * self._skin, _WHITES[0]), _WHITES[1]))
+            change = np.minimum(after, np.maximum(before, white)) - before
+            # The corners of a mouth are dark: light there is skin, or a lamp at the driver's side.
+            change[:, _CORNERS] = np.minimum(change[:, _CORNERS], 0.0)
+        else:
+            change = after - before
             most = np.float32(_MOST_EYES * max(around, 1.0))
             change = most * np.tanh(change / most)
         return np.asarray(np.float32(weight) * change, np.float32)

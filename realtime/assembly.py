@@ -116,7 +116,9 @@ def _tracker(config: Config) -> Tracker:
 
     # A second look takes 3 to 5 ms: a file has them at fixed frames, a live run where no frame waits for them.
     every = EVERY if config.pace == "offline" else 0
-    return FaceTracker(config.device, config.network_threads, every=every, inside=not config.no_inner_light)
+    used = config.generator == "live" or config.pace == "live"  # a live run's generator can be switched on later
+    inside = used and not config.no_inner_light
+    return FaceTracker(config.device, config.network_threads, every=every, inside=inside)
 
 
 def _precision(dressed: Dressed) -> str:
@@ -190,6 +192,10 @@ class _Puppet:
         """Draw the picture at `params` by geometry, and return what finishes it."""
         finish: Finish = self._puppet.begin(params)
         return finish
+
+    def forget(self) -> None:
+        """Let the next picture owe nothing to those before."""
+        self._puppet.forget()
 
     def set_backdrop(self, plate: U8 | None) -> None:
         """Show `plate` behind the person, None: the photo's own."""

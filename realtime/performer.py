@@ -202,8 +202,7 @@ class Performer:
         at_ns = captured_ns + self._lookahead_ns()
         if self._forget_in_show.is_set():
             self._forget_in_show.clear()
-            self._stages.calibration.recalibrate()
-            self._stages.predictor.reset()
+            self._stages.forget_driver()
         if self._mouth is not None:
             self._mouth.listen(captured_ns)
         live, motion = self._live_params(seen, at_ns)

@@ -92,6 +92,10 @@ class Puppet(Protocol):
         """Draw that picture by geometry; what is returned finishes it, in order, in one thread, maybe another."""
         ...
 
+    def forget(self) -> None:
+        """Let the next picture owe nothing to those before: another driver, or the first of this puppet's."""
+        ...
+
     def set_backdrop(self, plate: U8 | None) -> None:
         """Show `plate` (height, width, 3) behind the person from the next picture on; None: the photo's own."""
         ...
@@ -131,6 +135,12 @@ class Stages:
     device: str = "cpu"  # where the networks run
     dress: Dress | None = None  # prepares another source while the run goes on; may raise `UserError`
     first: Dressed | None = None  # the source that `puppet` shows
+
+    def forget_driver(self) -> None:
+        """Let another face drive from the next frame on: neutral, motion and what was painted by it are forgotten."""
+        self.calibration.recalibrate()
+        self.predictor.reset()
+        self.puppet.forget()
 
     def close(self) -> None:
         """Free the networks."""

@@ -119,6 +119,7 @@ class Wardrobe:
         plate = self._plate(ready, word)
         self._looks += 1
         self._shown = order
+        ready.dressed.puppet.forget()  # it may have been shown before
         self._controls.put(UsePuppet(ready.dressed.puppet, ready.rest, self._looks, plate, word))
         self._said(order, ready, None)
 

@@ -55,13 +55,14 @@ def finished(crop: np.ndarray, painted: np.ndarray) -> np.ndarray:
     return crop[:, :, :3] * (1 - painted[:, :, 3:].astype(float)) + painted[:, :, :3]
 
 
+@pytest.mark.parametrize("lips", [False, True])
 @pytest.mark.parametrize("seed", range(8))
-def test_measure_light_is_its_specification(seed: int) -> None:
+def test_measure_light_is_its_specification(seed: int, lips: bool) -> None:
     masks, rng = mouth(seed), np.random.default_rng(seed)
     crop = rng.integers(0, 256, (48, 48, 3 + seed % 3), dtype=np.uint8)
     painted = paint(seed) if seed % 2 else BARE
     share = np.full((4, 8), 7.0, np.float32)
-    pixels, around, mean = measure_light(crop, painted, masks, share, 1.5, 1.1)
+    pixels, around, mean = measure_light(crop, painted, masks, share, 1.5, 1.1, lips=lips)
     luma = (finished(crop, painted) if seed % 2 else crop[:, :, :3]) @ LUMA
     inside = masks[:, :, 0] >= HALF
     light, weight = np.zeros((4, 8)), np.zeros((4, 8))
@@ -71,7 +72,9 @@ def test_measure_light_is_its_specification(seed: int) -> None:
         light, weight = light + w * luma[y, x], weight + w
     y, x = np.nonzero(masks[:, :, 1])
     box = np.s_[max(0, y.min() - 6) : y.max() + 7, max(0, x.min() - 6) : x.max() + 7]
-    assert around == pytest.approx(luma[box][~inside[box]].mean(), rel=1e-6)
+    ring = (masks[:, :, 1] >= HALF) & ~inside
+    want_around = luma[ring].mean() if lips else luma[box][~inside[box]].mean()
+    assert around == pytest.approx(want_around, rel=1e-6)
     assert pixels == inside.sum()
     want = (light + 1.5 * luma[inside].mean()) / (weight + 1.5) / around
     np.testing.assert_allclose(share, np.minimum(want, 1.1), rtol=1e-4)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.face import FaceParams, InnerLight
 from models.inner_light import COLUMNS, MOST, PARTS, ROWS, Inside, look_inside, own_light, transfer_light
-from models.morphable import EYES, INNER_LIPS
+from models.morphable import EYES, INNER_LIPS, OUTER_LIPS
 from models.motion import blend, mean, neutral_params
 
 
@@ -70,6 +70,28 @@ def test_brighter_than_bright_is_bright_and_black_is_no_error() -> None:
     p = opened()
     assert look_inside(face(p, teeth=6.0, skin=40.0), p).share.max() == pytest.approx(MOST)
     assert (look_inside(np.zeros((256, 256, 3), np.uint8), p).share == 0).all()
+
+
+def test_a_beard_does_not_make_the_mouth_light() -> None:
+    p = opened()
+    plain, bearded = face(p), face(p)
+    lips = np.zeros((256, 256), np.uint8)
+    cv2.fillPoly(lips, [np.rint(p[list(OUTER_LIPS), :2]).astype(np.int32)], 255)
+    bearded[(cv2.dilate(lips, np.ones((41, 41))) > 0) & (lips == 0)] = 30
+    middle = np.s_[0, 1:-1, 1:-1]
+    np.testing.assert_allclose(look_inside(bearded, p).share[middle], look_inside(plain, p).share[middle], atol=0.12)
+
+
+def test_a_tiny_face_shows_nothing() -> None:
+    picture, p = face(opened()), opened()
+    iod = float(np.linalg.norm(p[33] - p[263]))
+    known = []
+    for px in (14.0, 22.0, 60.0):
+        small = cv2.resize(picture, None, fx=px / iod, fy=px / iod, interpolation=cv2.INTER_AREA)
+        known.append(look_inside(small, p * np.float32(px / iod)).known[0])
+    assert known[0] == 0.0
+    assert 0.0 < known[1] < 1.0
+    assert known[2] == 1.0
 
 
 def test_a_mouth_below_the_picture_is_not_known() -> None:

@@ -207,6 +207,26 @@ def test_what_fills_the_whole_frame_needs_no_warp(puppet: Puppet, monkeypatch: p
     np.testing.assert_array_equal(seen[0], puppet.vertices(pose)[:N_MESH])
 
 
+def test_another_driver_begins_with_nothing_remembered(puppet: Puppet, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    painter = SimpleNamespace(
+        paint=lambda _, v, light: done.append("paint"),
+        rest_on=lambda frame, v: None,
+        forget=lambda: done.append("forget"),
+    )
+    monkeypatch.setattr(puppet, "generator", painter)
+    monkeypatch.setattr(puppet, "_rested", False)
+    pose = driven(puppet, (0, 10, 0))
+    puppet.render(pose)
+    before = puppet.begin(pose)
+    puppet.forget()
+    after = puppet.begin(pose)
+    before()  # what was begun earlier is finished as it was
+    after()
+    puppet.render(pose)
+    assert done == ["paint", "paint", "forget", "paint", "paint"]
+
+
 def test_rendering_does_not_depend_on_what_was_rendered_before() -> None:
     source = synthetic_source()
     puppet, other = Puppet(source), Puppet(source, threads=1)

@@ -132,6 +132,7 @@ class FakePuppet:
         self.plate: U8 | None = None
         self.generator = True
         self.rendered: list[FaceParams] = []
+        self.forgotten = 0
 
     def retarget(self, driver: FaceParams, neutral: FaceParams, gains: Gains) -> FaceParams:
         return driver.with_(expression=(driver.expression - neutral.expression) * np.float32(gains.jaw))
@@ -146,6 +147,9 @@ class FakePuppet:
 
     def set_generator(self, on: bool) -> None:
         self.generator = on
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     def begin(self, params: FaceParams) -> Finish:
         return lambda: self.render(params)

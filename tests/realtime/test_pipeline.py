@@ -217,14 +217,15 @@ def test_stop_ends_an_endless_run_and_reports() -> None:
 
 
 def test_recalibrate_key_reaches_tracker_and_calibration() -> None:
-    tracker, calibration = FakeTracker(), FakeCalibration()
+    tracker, calibration, puppet = FakeTracker(), FakeCalibration(), FakePuppet()
     engine = Engine(Config(neutral="first", seconds=0.6), driver=FakeDriver(greys(60)), outputs=[Collector()],
-                    assemble=assembler(fake_stages(tracker, calibration=calibration)))  # fmt: skip
+                    assemble=assembler(fake_stages(tracker, puppet, calibration)))  # fmt: skip
     import threading
 
     threading.Timer(0.2, engine.recalibrate).start()
     engine.run()
     assert calibration.resets == 1
+    assert puppet.forgotten >= 1
     assert tracker.resets == 2  # once after the rehearsal
 
 
