@@ -28,6 +28,7 @@ _PRIOR = 12.0  # frames of an open mouth, of balance 1
 _MOST_BALANCE = 1.6
 _MOST_EYES = 0.14  # times the luma around: no iris is washed out where the eyes look another way than the driver's
 _CORNERS = [0, -1]  # columns
+_SLIT_PX = (40, 150)  # of the crop: so little open a mouth shows no teeth and gets no lighter, from the second on all
 _DAMPING = 0.02
 
 
@@ -79,7 +80,8 @@ class Relight:
         if known <= 0.0 and not self._pull:
             return
         masks = picture[:, :, 3:]
-        is_open = known_of(opening_px(masks))
+        pixels = opening_px(masks)
+        is_open = known_of(pixels)
         if is_open <= 0.0:
             return
         if self._mouth:
@@ -90,6 +92,9 @@ class Relight:
             change = np.zeros_like(now)
         else:
             change = self._change(now, around, level, light, known * is_open)
+            if self._mouth:
+                lighter = (pixels - _SLIT_PX[0]) / (_SLIT_PX[1] - _SLIT_PX[0])
+                change = np.where(change > 0.0, np.float32(min(1.0, max(0.0, lighter))) * change, change)
         add_light(change, picture, masks, painted, self._hues, _STEP * self._skin, is_open * self._pull)
 
     def _change(self, now: F32, around: float, level: float, light: F32, weight: float) -> F32:

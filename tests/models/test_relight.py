@@ -153,3 +153,13 @@ def test_skin_without_a_colour_leaves_numbers(skin: tuple[int, int, int]) -> Non
     one.colour(np.array(skin, np.float32), teeth=False)
     one.apply(picture, painted, np.full((ROWS, COLUMNS), 0.1, np.float32), 1.0)
     assert np.isfinite(painted).all()
+
+
+def test_a_slit_may_get_darker_but_not_lighter() -> None:
+    for asked, changed in ((0.1, True), (1.4, False)):
+        picture, painted = network(90, paint=120)
+        picture[:, :, 3] = 0
+        picture[55:57, 45:65, 3] = 255
+        one, before = Relight(mouth=True), painted.copy()
+        one.apply(picture, painted, np.full((ROWS, COLUMNS), asked, np.float32), 1.0)
+        assert (not np.array_equal(painted, before)) is changed
